@@ -1,0 +1,1 @@
+"""migspec: a declarative compiler for moving neural-network weights."""

@@ -1,0 +1,143 @@
+"""Arithmetic on sizes and numbers: values where all names are known, linear forms where one is not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import assert_never
+
+from migspec.syntax.tree import Arithmetic, Binary, Negative, Number, Reference
+
+
+class UnknownName(Exception):
+    """A name that no `size` or `number` statement defines."""
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__(reference.name)
+        self.reference = reference
+
+
+class NotYetKnown(Exception):
+    """A size whose value the shapes have not settled (yet)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """constant + the sum of coefficient * name."""
+
+    constant: Fraction
+    coefficients: tuple[tuple[str, Fraction], ...]
+
+
+Values = Mapping[str, int | float | None]
+"""Name -> value; None for a size that is not settled yet."""
+
+
+def references(expression: Arithmetic) -> Iterator[Reference]:
+    """Every name in an expression, in the order written."""
+    match expression:
+        case Number():
+            return
+        case Reference():
+            yield expression
+        case Negative(operand=operand):
+            yield from references(operand)
+        case Binary(left=left, right=right):
+            yield from references(left)
+            yield from references(right)
+        case _:
+            assert_never(expression)
+
+
+def value_of(expression: Arithmetic, values: Values) -> int | float:
+    """The value; an int where every step is whole. Raises UnknownName, NotYetKnown, ZeroDivisionError."""
+    match expression:
+        case Number(value=value):
+            return value
+        case Reference(name=name):
+            if name not in values:
+                raise UnknownName(expression)
+            known = values[name]
+            if known is None:
+                raise NotYetKnown(name)
+            return known
+        case Negative(operand=operand):
+            return -value_of(operand, values)
+        case Binary(operator=operator, left=left, right=right):
+            a, b = value_of(left, values), value_of(right, values)
+            if operator == "+":
+                return a + b
+            if operator == "-":
+                return a - b
+            if operator == "*":
+                return a * b
+            if isinstance(a, int) and isinstance(b, int) and b != 0 and a % b == 0:
+                return a // b
+            return a / b
+        case _:
+            assert_never(expression)
+
+
+def linear_of(expression: Arithmetic, values: Values) -> Linear | None:
+    """The expression as a linear form in what is not known yet; None where an unknown enters otherwise."""
+    match expression:
+        case Number(value=value):
+            return Linear(Fraction(value), ())
+        case Reference(name=name):
+            if name not in values:
+                raise UnknownName(expression)
+            known = values[name]
+            return Linear(Fraction(0), ((name, Fraction(1)),)) if known is None else Linear(Fraction(known), ())
+        case Negative(operand=operand):
+            form = linear_of(operand, values)
+            return None if form is None else _scaled(form, Fraction(-1))
+        case Binary(operator=operator, left=left, right=right):
+            a, b = linear_of(left, values), linear_of(right, values)
+            if a is None or b is None:
+                return None
+            if operator in "+-":
+                return _added(a, b if operator == "+" else _scaled(b, Fraction(-1)))
+            if operator == "*":
+                if not b.coefficients:
+                    return _scaled(a, b.constant)
+                return _scaled(b, a.constant) if not a.coefficients else None
+            return None if b.coefficients or not b.constant else _scaled(a, 1 / b.constant)
+        case _:
+            assert_never(expression)
+
+
+def text_of(expression: Arithmetic) -> str:
+    """The expression as one would write it."""
+    match expression:
+        case Number(value=value):
+            return str(value)
+        case Reference(name=name):
+            return name
+        case Negative(operand=operand):
+            return f"-{_operand_text(operand)}"
+        case Binary(operator=operator, left=left, right=right):
+            if operator in "+-":
+                return f"{text_of(left)} {operator} {_operand_text(right) if operator == '-' else text_of(right)}"
+            return f"{_operand_text(left)} {operator} {_operand_text(right)}"
+        case _:
+            assert_never(expression)
+
+
+def _operand_text(expression: Arithmetic) -> str:
+    return f"({text_of(expression)})" if isinstance(expression, Binary) else text_of(expression)
+
+
+def _scaled(form: Linear, factor: Fraction) -> Linear:
+    return Linear(form.constant * factor, tuple((name, value * factor) for name, value in form.coefficients))
+
+
+def _added(a: Linear, b: Linear) -> Linear:
+    total: dict[str, Fraction] = {}
+    for name, value in a.coefficients + b.coefficients:
+        total[name] = total.get(name, Fraction(0)) + value
+    return Linear(a.constant + b.constant, tuple((name, value) for name, value in total.items() if value))

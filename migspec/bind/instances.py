@@ -1,0 +1,320 @@
+"""The instances of each rule: one for each choice of the captures that stand on both of its sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from migspec.bind.match import Match, Side, in_bundle_order, list_matches, matches, report_no_target, span_of
+from migspec.bind.problems import Problems
+from migspec.bind.types import SAME, Element, Instance, Scope
+from migspec.diagnostics import Diagnostic, Label
+from migspec.names import normal_name
+from migspec.patterns import (
+    Captures,
+    Matcher,
+    Template,
+    capture_names,
+    constrained,
+    constraints_of,
+    numeric_captures,
+    paste,
+    text_of,
+)
+from migspec.rules import Rule
+from migspec.syntax.tree import Pattern, PatternList
+from migspec.variables import Variable
+
+
+@dataclass(slots=True)
+class Enumeration:
+    """The instances found, and what rules in error would have accounted for.
+
+    `excused_*` are variables that such a rule plainly spoke of; `missing_*` are names that it gave and that do not exist: the variables
+    nearest to them are left uncovered for the same cause.
+    """
+
+    instances: list[Instance] = field(default_factory=list)
+    excused_sources: set[str] = field(default_factory=set)
+    excused_targets: set[str] = field(default_factory=set)
+    missing_sources: list[str] = field(default_factory=list)
+    missing_targets: list[str] = field(default_factory=list)
+
+
+def enumerate_rule(rule: Rule, scope: Scope, problems: Problems, result: Enumeration) -> None:
+    """Add the instances of one rule in one scope."""
+    source, target = Side(scope.sources, "source"), Side(scope.targets, "target")
+    match rule.kind:
+        case "rename" | "copy":
+            _Moves(rule, scope, source, target, problems, result).enumerate()
+        case "same":
+            _same(rule, scope, source, target, problems, result)
+        case "drop":
+            for element in _elements(rule, rule.sources, source, scope, problems, result.missing_sources):
+                result.instances.append(Instance(rule, scope, {}, sources=(element,)))
+        case "keep" | "fill":
+            for element in _elements(rule, rule.targets, target, scope, problems, result.missing_targets):
+                result.instances.append(Instance(rule, scope, {}, targets=(element,)))
+
+
+def _elements(
+    rule: Rule, listed: PatternList | None, side: Side, scope: Scope, problems: Problems, missing: list[str]
+) -> Iterator[Element]:
+    assert listed is not None
+    patterns = [constrained(p, constraints_of(*listed.patterns), numeric_captures(*listed.patterns)) for p in listed.patterns]
+    found = list_matches(listed, patterns, side, scope, problems, captures_matter=False, optional=rule.if_present)
+    if found is None:
+        missing.extend(text_of(pattern) for pattern in listed.patterns)
+        return
+    seen: dict[str, Element] = {}
+    for one in found:
+        for match in one:
+            element = match.element
+            known = seen.get(element.variable.name)
+            if known is None or element.rank < known.rank:
+                seen[element.variable.name] = element
+    yield from seen.values()
+
+
+@dataclass(slots=True)
+class _Moves:
+    """The instances of a `rename` or `copy`."""
+
+    rule: Rule
+    scope: Scope
+    source: Side
+    target: Side
+    problems: Problems
+    result: Enumeration
+
+    def enumerate(self) -> None:
+        rule = self.rule
+        assert rule.sources is not None
+        assert rule.targets is not None
+        written = [*rule.sources.patterns, *rule.targets.patterns]
+        constraints, numeric = constraints_of(*written), numeric_captures(*written)
+        lefts = [constrained(pattern, constraints, numeric) for pattern in rule.sources.patterns]
+        rights = [constrained(pattern, constraints, numeric) for pattern in rule.targets.patterns]
+        right_captures = {name for pattern in rights for name in capture_names(pattern)}
+        left_captures = {name for pattern in lefts for name in capture_names(pattern)}
+        shared = left_captures & right_captures
+        found = list_matches(
+            rule.sources, lefts, self.source, self.scope, self.problems, captures_matter=True, optional=rule.if_present
+        )
+        if found is None:
+            self._excuse(lefts, rights)
+            return
+        groups = [
+            _grouped(matched, [n for n in capture_names(left) if n in shared])
+            for matched, left in zip(found, lefts, strict=True)
+        ]
+        templates = [Template(right) for right in rights]
+        excepted = self._excepted_targets()
+        for captures in self._assignments(groups):
+            sources = self._sources(captures, lefts, groups, shared)
+            if sources is None:
+                continue
+            targets = self._targets(captures, templates, excepted)
+            if targets is None:
+                self.result.excused_sources.update(element.variable.name for element in sources)
+                continue
+            self.result.instances.append(Instance(rule, self.scope, captures, sources, targets, rule.operations))
+
+    def _excepted_targets(self) -> set[str]:
+        assert self.rule.targets is not None
+        names: set[str] = set()
+        for exception in self.rule.targets.exceptions:
+            found = matches(exception, self.target, self.scope, self.problems, captures_matter=False)
+            names.update(match.element.variable.name for match in found or ())
+        return names
+
+    def _assignments(self, groups: Sequence[dict[tuple[tuple[str, str], ...], list[Match]]]) -> Iterator[Captures]:
+        """Every choice of the shared captures for which at least one source item has matches, joined over the items."""
+        assignments: dict[tuple[tuple[str, str], ...], Captures] = {(): {}}
+        bound: set[str] = set()
+        for group in sorted(groups, key=lambda group: -max((len(key) for key in group), default=0)):
+            names = {name for key in group for name, _ in key}
+            if names <= bound:
+                # The item adds no capture; keys of its own that no other item has are instances all the same.
+                seen = {tuple(pair for pair in key if pair[0] in names) for key in assignments}
+                extra = [key for key in group if tuple(sorted(key)) not in seen] if names == bound else []
+                for key in extra:
+                    assignments[tuple(sorted(key))] = dict(key)
+                continue
+            joined: dict[tuple[tuple[str, str], ...], Captures] = {}
+            for captures in assignments.values():
+                for key in group:
+                    if all(captures.get(name, value) == value for name, value in key):
+                        merged = {**captures, **dict(key)}
+                        joined[tuple(sorted(merged.items()))] = merged
+            assignments, bound = joined, bound | names
+        if any(groups):
+            yield from assignments.values()
+
+    def _sources(
+        self,
+        captures: Captures,
+        lefts: Sequence[Pattern],
+        groups: Sequence[dict[tuple[tuple[str, str], ...], list[Match]]],
+        shared: set[str],
+    ) -> tuple[Element, ...] | None:
+        elements: list[Element] = []
+        lacking: list[Pattern] = []
+        for left, group in zip(lefts, groups, strict=True):
+            names = capture_names(left)
+            key = tuple((name, captures[name]) for name in names if name in shared)
+            found = group.get(key)
+            if not found:
+                lacking.append(left)
+                continue
+            ordered = in_bundle_order(found, [name for name in names if name not in shared], left, self.problems)
+            if ordered is None:
+                self._excuse([left], ())
+                self._excuse_targets(captures)
+                return None
+            elements.extend(match.element for match in ordered)
+        if lacking:
+            name = text_of(paste(lacking[0], captures))
+            first = self.rule.statement.span
+            self.problems.add(
+                ("lacks", self.rule, span_of(lacking[0])),
+                Diagnostic(
+                    "MIG211",
+                    f"the rule lacks its source `{name}`",
+                    Label(span_of(lacking[0]), f"not in {self.source.label}"),
+                    notes=(
+                        f"it has `{elements[0].variable.name}`, and needs all of its sources" if elements else f"of {first}",
+                    ),
+                    helps=("narrow the captures, `{i:0..10}`, or drop what is left over",),
+                ),
+                name,
+            )
+            self.result.excused_sources.update(element.variable.name for element in elements)
+            self._excuse_targets(captures)
+            return None
+        return tuple(elements)
+
+    def _targets(self, captures: Captures, templates: Sequence[Template], excepted: set[str]) -> tuple[Element, ...] | None:
+        elements: list[Element] = []
+        for template in templates:
+            if all(name in captures for name in template.captures):
+                found = self._one_target(captures, template)
+            else:
+                found = self._several_targets(captures, template)
+            if found is None:
+                return None
+            elements.extend(found)
+        if excepted and any(element.variable.name in excepted for element in elements):
+            return None
+        return tuple(elements)
+
+    def _one_target(self, captures: Captures, template: Template) -> list[Element] | None:
+        name = template.render(captures)
+        found = self.scope.targets.lookup(name)
+        if len(found) == 1:
+            exact = not template.captures
+            rank = 2 * max(0 if exact else 1, self.scope.floor) + (found[0].alias > 0)
+            return [Element(found[0].variable, rank, template.pattern)]
+        if found:
+            matches(paste(template.pattern, captures), self.target, self.scope, self.problems, captures_matter=False)
+            return None
+        shown = text_of(paste(template.pattern, captures))
+        self.result.missing_targets.append(shown)
+        report_no_target(template.pattern, shown, self.target, self.rule, self.problems)
+        return None
+
+    def _several_targets(self, captures: Captures, template: Template) -> list[Element] | None:
+        pattern = paste(template.pattern, captures)
+        found = matches(pattern, self.target, self.scope, self.problems, captures_matter=True)
+        if found is None:
+            return None
+        if not found:
+            shown = text_of(pattern)
+            self.result.missing_targets.append(shown)
+            report_no_target(template.pattern, shown, self.target, self.rule, self.problems)
+            return None
+        ordered = in_bundle_order(found, capture_names(pattern), template.pattern, self.problems)
+        return None if ordered is None else [match.element for match in ordered]
+
+    def _excuse(self, lefts: Sequence[Pattern], rights: Sequence[Pattern]) -> None:
+        """Whatever the patterns fit is not reported as uncovered: their rule has its error."""
+        for pattern in lefts:
+            fitting = _fitting(pattern, self.source)
+            self.result.excused_sources.update(fitting)
+            if not fitting:
+                self.result.missing_sources.append(text_of(pattern))
+        for pattern in rights:
+            self.result.excused_targets.update(_fitting(pattern, self.target))
+
+    def _excuse_targets(self, captures: Captures) -> None:
+        assert self.rule.targets is not None
+        for pattern in self.rule.targets.patterns:
+            self.result.excused_targets.update(_fitting(paste(pattern, captures), self.target))
+
+
+def _grouped(found: list[Match], names: Sequence[str]) -> dict[tuple[tuple[str, str], ...], list[Match]]:
+    groups: dict[tuple[tuple[str, str], ...], list[Match]] = {}
+    for match in found:
+        groups.setdefault(tuple((name, match.captures[name]) for name in names), []).append(match)
+    return groups
+
+
+def _fitting(pattern: Pattern, side: Side) -> set[str]:
+    matcher = Matcher(pattern)
+    if matcher.exact is not None:
+        return {found.variable.name for found in side.index.lookup(matcher.exact)}
+    return {found.variable.name for name, found in side.index.candidates(matcher.query) if matcher.fits(name)}
+
+
+def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Problems, result: Enumeration) -> None:
+    """Every variable of the list that both sides have under one name, if that name is unique both ways."""
+    listed = rule.sources
+    assert listed is not None
+    patterns = [constrained(p, constraints_of(*listed.patterns), numeric_captures(*listed.patterns)) for p in listed.patterns]
+    found = list_matches(listed, patterns, source, scope, problems, captures_matter=False, optional=rule.if_present)
+    if found is None:
+        result.missing_sources.extend(text_of(pattern) for pattern in patterns)
+        return
+    pairs: dict[str, list[tuple[bool, Element, Variable]]] = {}
+    for pattern, matched in zip(patterns, found, strict=True):
+        any_pair = False
+        for match in matched:
+            counterpart = _counterpart(match.element.variable, scope)
+            if counterpart is None:
+                continue
+            any_pair = True
+            rank = 2 * max(SAME, scope.floor) + counterpart[0]
+            element = Element(match.element.variable, rank, pattern)
+            pairs.setdefault(counterpart[1].name, []).append((counterpart[0], element, counterpart[1]))
+        if not any_pair and not rule.if_present:
+            problems.add(
+                ("same", span_of(pattern)),
+                Diagnostic(
+                    "MIG203",
+                    f"`same {text_of(pattern)}` finds no variable that both sides have under one name",
+                    Label(span_of(pattern)),
+                    notes=(
+                        f"{source.label} has {len(matched)} that the pattern fits; none of their names stands for one variable of {target.label}",
+                    ),
+                    helps=("name both sides: `rename OLD -> NEW`",),
+                ),
+            )
+    for claimed in pairs.values():
+        sources = {element.variable.name: (by_alias, element, variable) for by_alias, element, variable in reversed(claimed)}
+        own = [one for one in sources.values() if not one[0]]
+        unique = own if len(own) == 1 else list(sources.values())
+        if len(unique) == 1:
+            _, element, variable = unique[0]
+            goal = Element(variable, element.rank, element.pattern)
+            result.instances.append(Instance(rule, scope, {}, (element,), (goal,), rule.operations))
+
+
+def _counterpart(variable: Variable, scope: Scope) -> tuple[bool, Variable] | None:
+    """The one target variable that shares a name with a source variable; whether an alias was needed."""
+    found = scope.targets.lookup(normal_name(variable.name))
+    if len(found) == 1:
+        return found[0].alias > 0, found[0].variable
+    others = {one.variable.name: one.variable for alias in variable.aliases for one in scope.targets.lookup(normal_name(alias))}
+    if not found and len(others) == 1:
+        return True, next(iter(others.values()))
+    return None

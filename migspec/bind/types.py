@@ -1,0 +1,121 @@
+"""What binding works on and what it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from migspec.diagnostics import Diagnostic
+from migspec.expression import Expression
+from migspec.names import NameIndex
+from migspec.ops import GateAxis
+from migspec.patterns import Captures
+from migspec.rules import Operation, Program, Rule
+from migspec.syntax.tree import Pattern
+from migspec.text import Span
+from migspec.variables import Variable, VariableMap
+
+EXACT, PATTERN, SAME, REST = 0, 1, 2, 3
+"""How well a rule names a variable: an exact name beats a pattern, a pattern `same`, `same` a lone `**`."""
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """One spec where it is mounted: the names that it sees, and the values of its sizes and numbers.
+
+    `solved` tells where each size that the shapes settled was settled. `floor` is the best rank that a rule in it can have: mounting by
+    a pattern makes a pattern of every name.
+    """
+
+    program: Program
+    sources: NameIndex
+    targets: NameIndex
+    values: dict[str, int | float | None]
+    uses: tuple[Span, ...] = ()
+    floor: int = EXACT
+    cast_all: Span | None = None
+    solved: dict[str, Span] = field(default_factory=dict)
+
+    @property
+    def unsettled(self) -> bool:
+        return any(value is None for value in self.values.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One variable of an instance: by which pattern, how well named, and the values of the captures that make a bundle."""
+
+    variable: Variable
+    rank: int
+    pattern: Pattern
+    coordinates: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """A rule for one choice of the captures that stand on both of its sides."""
+
+    rule: Rule
+    scope: Scope
+    captures: Captures
+    sources: tuple[Element, ...] = ()
+    targets: tuple[Element, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    notes: tuple[str, ...] = ()
+    beaten: Beaten | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """Why an instance is withdrawn: a better rule took this variable."""
+
+    variable: str
+    by: Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One target variable and the expression that fills it. `sources` are the variables that the expression reads."""
+
+    target: Variable
+    expression: Expression
+    instance: Instance
+    sources: tuple[Variable, ...]
+    gates: GateAxis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A target variable that keeps its value; `rule` is None for random state, which needs no rule."""
+
+    target: Variable
+    rule: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A source variable left behind."""
+
+    source: Variable
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """All that a spec does to two variable maps.
+
+    `used` and `covered` name the source and target variables that rules account for, those of rules that failed included: what fails for
+    another reason is not reported a second time as uncovered. `withdrawn` are instances that better rules displaced.
+    """
+
+    program: Program
+    source: VariableMap
+    target: VariableMap
+    bound: tuple[Bound, ...]
+    kept: tuple[Kept, ...]
+    dropped: tuple[Dropped, ...]
+    used: frozenset[str]
+    covered: frozenset[str]
+    withdrawn: tuple[Instance, ...]
+    missing_sources: tuple[str, ...]
+    missing_targets: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]

@@ -1,0 +1,88 @@
+"""Recurrent cells, recognised from the variable maps: never from a file's kind.
+
+A TF1 cell is a path segment `basic_lstm_cell`, `lstm_cell`, ... (also with `_N`) without a sibling `recurrent_kernel`; a Keras cell has
+siblings `kernel [*, g u]` and `recurrent_kernel [u, g u]`, g = 4 for LSTM and 3 for GRU. The names are those that
+TensorFlow 1's cells gave their scopes (tensorflow/python/ops/rnn_cell_impl.py and tensorflow/contrib/rnn).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from migspec.names import normal_name
+from migspec.variables import Variable, VariableMap
+
+_TF1_LSTM = re.compile(
+    r"(basic_lstm_cell|lstm_cell|lstm_block_cell|lstm_block_wrapper|lstm_fused_cell|BasicLSTMCell|LSTMCell|LSTMBlockCell)(_[0-9]+)?"
+)
+_TF1_GRU = re.compile(r"(gru_cell|gru_block_cell|gru_block_cell_v2|GRUCell|GRUBlockCell)(_[0-9]+)?")
+_BIAS_ENDINGS = ("bias", "biases", "Linear/Bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The cell that a variable belongs to: `path` is the normal name of what holds its weights."""
+
+    framework: Literal["tf1", "keras"]
+    kind: Literal["lstm", "gru"]
+    path: str
+
+    @property
+    def gate_count(self) -> int:
+        return 4 if self.kind == "lstm" else 3
+
+
+class Cells:
+    """The recurrent cells of one side."""
+
+    def __init__(self, variables: VariableMap) -> None:
+        self._shapes = {normal_name(variable.name): variable for variable in variables}
+        self._recurrent = {name.rpartition("/")[0] for name in self._shapes if name.rpartition("/")[2] == "recurrent_kernel"}
+
+    def of(self, variable: Variable) -> Cell | None:
+        """The cell of a variable, None if it belongs to none."""
+        name = normal_name(variable.name)
+        parent = name.rpartition("/")[0]
+        if parent in self._recurrent:
+            return self._keras(parent)
+        segments = name.split("/")
+        for place in range(len(segments) - 2, -1, -1):
+            path = "/".join(segments[: place + 1])
+            if path in self._recurrent:
+                return None
+            if _TF1_LSTM.fullmatch(segments[place]):
+                return Cell("tf1", "lstm", path)
+            if _TF1_GRU.fullmatch(segments[place]):
+                return Cell("tf1", "gru", path)
+        return None
+
+    def sibling(self, variable: Variable, name: str) -> Variable | None:
+        """The variable `name` beside another one."""
+        parent = normal_name(variable.name).rpartition("/")[0]
+        return self._shapes.get(f"{parent}/{name}" if parent else name)
+
+    def _keras(self, parent: str) -> Cell | None:
+        kernel = self._shapes.get(f"{parent}/kernel" if parent else "kernel")
+        recurrent = self._shapes[f"{parent}/recurrent_kernel" if parent else "recurrent_kernel"]
+        if kernel is None or len(kernel.shape) != 2 or len(recurrent.shape) != 2:
+            return None
+        units, width = recurrent.shape
+        if kernel.shape[1] != width or not units:
+            return None
+        if width == 4 * units:
+            return Cell("keras", "lstm", parent)
+        return Cell("keras", "gru", parent) if width == 3 * units else None
+
+
+def is_bias(variable: Variable) -> bool:
+    """Whether a variable of a cell is its bias, by the names of all of TF1's generations."""
+    name = normal_name(variable.name)
+    return any(name == ending or name.endswith("/" + ending) for ending in _BIAS_ENDINGS)
+
+
+def is_fused(variable: Variable, cell: Cell) -> bool:
+    """Whether a variable of a Keras cell holds all gates side by side: kernel, recurrent kernel and bias."""
+    last = normal_name(variable.name).rpartition("/")[2]
+    return cell.framework == "keras" and last in ("kernel", "recurrent_kernel", "bias")

@@ -1,0 +1,19 @@
+"""Checks of a binding, one small file a concern: functions that return diagnostics."""
+
+from collections.abc import Callable, Iterator
+
+from migspec.bind.types import Binding
+from migspec.check.coverage import check_coverage
+from migspec.check.layouts import check_layouts
+from migspec.check.precision import check_precision
+from migspec.diagnostics import Diagnostic
+
+CHECKS: tuple[Callable[[Binding], Iterator[Diagnostic]], ...] = (check_coverage, check_layouts, check_precision)
+
+
+def check(binding: Binding) -> tuple[Diagnostic, ...]:
+    """Everything that binding and the checks found."""
+    found = list(binding.diagnostics)
+    for one in CHECKS:
+        found.extend(one(binding))
+    return tuple(found)

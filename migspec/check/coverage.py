@@ -1,0 +1,208 @@
+"""Nothing silent: every source variable is used or dropped, every target variable filled or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from migspec.bind.problems import described
+from migspec.bind.types import Binding, Instance
+from migspec.diagnostics import Diagnostic, Label
+from migspec.fold import fold
+from migspec.names import normal_name
+from migspec.patterns import Matcher, text_of
+from migspec.rules import Program, Rule
+from migspec.syntax.tree import Capture, Pattern, Plain
+from migspec.variables import Variable, VariableMap
+
+_LISTED = 8
+
+
+def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
+    """One error for each side that has variables left over, unless a statement was in error and is missing from the program."""
+    if not _complete(binding.program):
+        return
+    source_names = _names_of(binding.source)
+    unused = [variable for variable in binding.source if variable.name not in binding.used]
+    unused = _without_nearest(unused, binding.missing_sources)
+    if unused:
+        yield _uncovered(
+            "MIG201",
+            unused,
+            binding.source,
+            binding.program.text.name,
+            "source",
+            "neither used nor dropped",
+            binding.withdrawn,
+            _numbering_notes(unused, binding.program, "source"),
+            _source_helps(unused),
+        )
+    unfilled = [variable for variable in binding.target if variable.name not in binding.covered]
+    unfilled = _without_nearest(unfilled, binding.missing_targets)
+    if unfilled:
+        yield _uncovered(
+            "MIG202",
+            unfilled,
+            binding.target,
+            binding.program.text.name,
+            "target",
+            "neither filled nor kept",
+            binding.withdrawn,
+            _numbering_notes(unfilled, binding.program, "target"),
+            _target_helps(unfilled, source_names, binding.target.has_values),
+        )
+
+
+def _complete(program: Program) -> bool:
+    return program.complete and all(_complete(mounted.program) for mounted in program.mounts)
+
+
+def _names_of(variables: VariableMap) -> set[str]:
+    return {normal_name(variable.name) for variable in variables}
+
+
+def _without_nearest(left_over: list[Variable], missing: Sequence[str]) -> list[Variable]:
+    """Without the variable that is nearest to each name that a rule gave and that does not exist: that is one cause, reported there."""
+    if not missing or not left_over:
+        return left_over
+    from migspec.diagnostics.suggest import nearest
+
+    remaining = {name: variable for variable in left_over for name in (variable.name, *variable.aliases)}
+    taken: set[str] = set()
+    for name in missing[:500]:
+        near = nearest(name, [known for known, variable in remaining.items() if variable.name not in taken], limit=1)
+        if near:
+            taken.add(remaining[near[0]].name)
+    return [variable for variable in left_over if variable.name not in taken]
+
+
+def _uncovered(
+    code: str,
+    left_over: Sequence[Variable],
+    variables: VariableMap,
+    spec: str,
+    side: str,
+    what: str,
+    withdrawn: Iterable[Instance],
+    notes: Sequence[str],
+    helps: Sequence[str],
+) -> Diagnostic:
+    by_name = {variable.name: variable for variable in left_over}
+    if len(left_over) == 1:
+        message = f"the {side} variable `{left_over[0].name}` is {what}"
+    else:
+        message = f"{len(left_over)} {side} variables are {what}"
+    folded = fold(by_name)
+    lines = []
+    for one in folded[:_LISTED]:
+        shapes = list(dict.fromkeys(described(by_name[name]) for name in one.names))
+        lines.append(f"`{one.text}` {shapes[0]}" + (" and other shapes" if len(shapes) > 1 else "") + f" in {variables.label}")
+    if len(folded) > _LISTED:
+        lines.append(f"and {sum(len(one.names) for one in folded[_LISTED:])} more")
+    labels: list[Label] = []
+    for instance in withdrawn:
+        elements = instance.sources if side == "source" else instance.targets
+        if instance.beaten is not None and any(element.variable.name in by_name for element in elements):
+            for label in (
+                Label(instance.rule.span, "this rule would account for it, and is withdrawn there"),
+                Label(instance.beaten.by.rule.span, f"because this takes `{instance.beaten.variable}`"),
+            ):
+                if label not in labels:
+                    labels.append(label)
+    primary, secondary = (labels[0], tuple(labels[1:6])) if labels else (None, ())
+    return Diagnostic(code, message, primary, secondary, (*lines, *notes), tuple(helps), file=None if primary else spec)
+
+
+def _source_helps(unused: Sequence[Variable]) -> tuple[str, ...]:
+    state = [variable for variable in unused if _is_training_state(variable.name)]
+    helps = []
+    if state and len(state) == len(unused):
+        patterns = ", ".join(dict.fromkeys(_state_pattern(variable.name) for variable in state))
+        helps.append(f'if the optimizer\'s state may stay behind: `drop {patterns} because "training state"`')
+    else:
+        texts = ", ".join(one.text for one in fold(variable.name for variable in unused)[:3])
+        helps.append(f"move it with a `rename`, or leave it behind on purpose: `drop {texts}`")
+    return tuple(helps)
+
+
+def _target_helps(unfilled: Sequence[Variable], source_names: set[str], has_values: bool) -> tuple[str, ...]:
+    helps = []
+    if all(normal_name(variable.name) in source_names for variable in unfilled):
+        helps.append("the source has the same name: `same **` moves what is named alike")
+    texts = ", ".join(one.text for one in fold(variable.name for variable in unfilled)[:3])
+    helps.append(f"fill it with a `rename`, or make it anew: `fill {texts} with zeros`")
+    if has_values:
+        helps.append(f"to let it keep the value that it has: `keep {texts}`")
+    return tuple(helps)
+
+
+_STATE_ENDINGS = (
+    "Adam",
+    "Adam_1",
+    "Momentum",
+    "RMSProp",
+    "RMSProp_1",
+    "Adagrad",
+    "Adadelta",
+    "Adadelta_1",
+    "Ftrl",
+    "Ftrl_1",
+    "ExponentialMovingAverage",
+)
+_STATE_NAMES = ("beta1_power", "beta2_power", "global_step", "save_counter")
+
+
+def _is_training_state(name: str) -> bool:
+    segments = normal_name(name).split("/")
+    return segments[-1] in _STATE_ENDINGS or segments[-1] in _STATE_NAMES
+
+
+def _state_pattern(name: str) -> str:
+    last = normal_name(name).split("/")[-1]
+    return f"**/{last}" if last in _STATE_ENDINGS else name
+
+
+def _numbering_notes(left_over: Sequence[Variable], program: Program, side: str) -> list[str]:
+    """For each rule whose `dense_{i}` misses Keras' first `dense`: say so."""
+    notes: dict[str, None] = {}
+    for rule in _rules(program):
+        listed = rule.sources if side == "source" else rule.targets
+        for pattern in listed.patterns if listed is not None else ():
+            other = _numbered_from_nothing(pattern)
+            if other is None:
+                continue
+            matcher = Matcher(other)
+            for variable in left_over:
+                if matcher.fits(normal_name(variable.name)):
+                    notes[
+                        f"`{text_of(pattern)}` misses the first layer, `{variable.name}`, which has no number: `{text_of(other)}` takes it along"
+                    ] = None
+                    break
+    return list(notes)
+
+
+def _rules(program: Program) -> Iterator[Rule]:
+    yield from program.rules
+    for mounted in program.mounts:
+        yield from _rules(mounted.program)
+
+
+def _numbered_from_nothing(pattern: Pattern) -> Pattern | None:
+    """The pattern with its first `_{i}` at the end of a segment as `{_i}`; None if it has none."""
+    for place, segment in enumerate(pattern.segments):
+        if len(segment) < 2:
+            continue
+        before, last = segment[-2], segment[-1]
+        if (
+            isinstance(before, Plain)
+            and before.text.endswith("_")
+            and isinstance(last, Capture)
+            and last.kind in ("text", "int", "range")
+        ):
+            new = (*segment[:-2], Plain(before.text[:-1]), Capture(last.name, "numbering"))
+            return Pattern(
+                (*pattern.segments[:place], new, *pattern.segments[place + 1 :]),
+                pattern.separators,
+                pattern.quoted,
+                pattern.span,
+            )
+    return None

@@ -1,0 +1,61 @@
+"""Checksums verified on the way: the bytes that are read anyway, in order, are the bytes that are summed."""
+
+from __future__ import annotations
+
+import numpy
+
+from migspec.diagnostics import file_error
+from migspec.engine.files import Files
+from migspec.formats.base import Extent
+
+_PIECE = 1 << 20
+
+
+class RunningChecksum:
+    """The CRC-32C of one extent, as far as it has been read from its start.
+
+    Reads that go on where the last one ended cost no second look at the file. At the first one that does not, the rest of the
+    extent is read once for the checksum alone.
+    """
+
+    def __init__(self, variable: str, extent: Extent, files: Files) -> None:
+        self._variable = variable
+        self._extent = extent
+        self._files = files
+        self._passed = 0  # bytes from the start of the extent
+        self._sum = 0
+
+    def saw(self, offset: int, data: numpy.ndarray) -> None:
+        """These bytes (uint8) were read at this offset in the extent. Raises SpecError, MIG504, once the sum is known
+        and wrong.
+        """
+        if offset == self._passed:
+            self._extend(data)
+        elif offset + data.size > self._passed:
+            self.finish()
+
+    def finish(self) -> None:
+        """Read what is missing. Raises SpecError, MIG504, if the sum is wrong."""
+        memory = numpy.empty(min(_PIECE, self._extent.length - self._passed), numpy.uint8)
+        while self._passed < self._extent.length:
+            piece = memory[: self._extent.length - self._passed]
+            self._files.read_into(self._extent.path, self._extent.offset + self._passed, piece)
+            self._extend(piece)
+
+    def _extend(self, data: numpy.ndarray) -> None:
+        import google_crc32c
+
+        self._sum = google_crc32c.extend(self._sum, data)
+        self._passed += data.size
+        extent = self._extent
+        if data.size and self._passed == extent.length and self._sum != extent.crc32c:
+            raise file_error(
+                "MIG504",
+                extent.path,
+                f"the values of `{self._variable}` do not have the checksum that is recorded for them",
+                notes=[
+                    f"the CRC-32C of bytes {extent.offset} to {extent.offset + extent.length} is {self._sum:08x}, "
+                    f"recorded is {extent.crc32c:08x}"
+                ],
+                helps=["the file was damaged after it was written: copy or download it again"],
+            )

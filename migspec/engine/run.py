@@ -1,0 +1,178 @@
+"""Running expressions: the values of target variables, from readers to a writer, in bounded memory.
+
+The unit of work is one target variable. It is made in bands, ascending, each in one reused piece of memory, and handed
+to the writer band by band, so that writers can stream. Where the target keeps the source's order (identities, slices,
+gates), a band is a megabyte: what was just read is still in the cache when it is written. For a transpose a band is
+half the budget: each row of the source gives a run as long as the band has rows, and the longer the runs, the fewer the
+reads (measured on 8192 x 8192 float32: 1.0 GB/s with runs of 1 KiB, 1.5 with 2 KiB, 2.0 with 4 KiB).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from threading import Event, Lock, local
+from typing import TypeAlias
+
+import numpy
+
+from migspec.dtypes import itemsize, kind, numpy_dtype
+from migspec.engine.assemble import Assembler
+from migspec.engine.files import Files
+from migspec.engine.sources import Sources
+from migspec.engine.workspace import Workspace
+from migspec.evaluate import evaluate
+from migspec.expression import Expression, Read, Side, size_of
+from migspec.formats.base import Reader, Writer
+from migspec.lower import Buffer, Copy, lower
+from migspec.routes import keeps_order
+
+BUDGET = 64 << 20
+"""Bytes of working memory for each variable that is being made."""
+
+_BAND_IN_ORDER = 1 << 20
+
+Progress: TypeAlias = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A variable to be written, and what its value is."""
+
+    name: str
+    expression: Expression
+
+
+def run(
+    targets: Sequence[Target],
+    sources: Mapping[Side, Reader],
+    writer: Writer,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    budget: int = BUDGET,
+) -> None:
+    """Write the values of all targets; `commit` and `abort` are left to the caller.
+
+    Without an executor, or with a writer that is not concurrent, variables are made one after the other in the order
+    given. With an executor (of threads) several are in flight, a few for each worker. `progress` is called with the
+    number of bytes just written, by one thread at a time. `budget` is the working memory in bytes for each variable in
+    flight; beyond it go only intermediates that cannot be made in part (a reshape across permutations), and what a
+    reader can only give whole.
+
+    Raises the first SpecError of a reader, a file or the writer: MIG501 (unreadable), MIG503 (cut short), MIG504 (wrong
+    checksum), and what these raise themselves. Then, and at KeyboardInterrupt, whatever has not begun is cancelled and
+    what has begun stops at its next band.
+    """
+    with Files() as files:
+        work = _Work(Sources(sources, files, budget), writer, progress, budget)
+        if executor is None or not writer.concurrent:
+            for target in targets:
+                work.make(target)
+        else:
+            _run_on(executor, work, work.front_to_back(targets))
+
+
+class _Stopped(Exception):
+    """Another variable failed, so this one is not finished."""
+
+
+class _Work:
+    def __init__(self, sources: Sources, writer: Writer, progress: Progress | None, budget: int) -> None:
+        self.stop = Event()
+        self._sources = sources
+        self._writer = writer
+        self._progress = progress
+        self._progress_lock = Lock()
+        self._budget = budget
+        self._thread = local()
+
+    def make(self, target: Target) -> None:
+        """Write one variable."""
+        expression = target.expression
+        if kind(expression.dtype) == "string":
+            self._writer.write_strings(target.name, evaluate(expression, self._sources.values))
+            return
+        copies = lower(expression)
+        if not hasattr(self._thread, "workspace"):
+            self._thread.workspace = Workspace()
+        workspace: Workspace = self._thread.workspace
+        assembler = Assembler(self._sources.open, workspace, self._budget // 4)
+        dtype = numpy_dtype(expression.dtype)
+        size = size_of(expression.shape)
+        for start, stop in _bands(expression, copies, self._budget // 2):
+            if self.stop.is_set():
+                raise _Stopped
+            band = workspace.array("band", stop - start, dtype)
+            assembler.assemble(copies, start, band)
+            if stop == size:
+                assembler.finish()
+            self._write(target.name, start * dtype.itemsize, band)
+
+    def front_to_back(self, targets: Iterable[Target]) -> list[Target]:
+        """The targets in the order in which their first sources lie in the files."""
+        return sorted(targets, key=lambda target: min(map(self._place, _reads(target.expression)), default=("", 0)))
+
+    def _place(self, read: Read) -> tuple[str, int]:
+        return self._sources.place(read) or ("", 0)
+
+    def _write(self, name: str, offset: int, band: numpy.ndarray) -> None:
+        data = band.view(numpy.uint8)
+        if sys.byteorder == "big":
+            width = band.dtype.itemsize // (2 if band.dtype.kind == "c" else 1)
+            data.view(f"u{width}").byteswap(inplace=True)
+        self._writer.write(name, offset, memoryview(data))
+        if self._progress:
+            with self._progress_lock:
+                self._progress(data.size)
+
+
+def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterator[tuple[int, int]]:
+    """The elements from where to where each band goes: whole rows, or rows of rows, if one fits into `most` bytes."""
+    if all(keeps_order(copy.route) for copy in copies):
+        most = min(most, _BAND_IN_ORDER)
+    buffers = [itemsize(copy.leaf.dtype) for copy in copies if isinstance(copy.leaf, Buffer)]
+    room = max(1, most // (itemsize(expression.dtype) + 2 * max(buffers, default=0)))
+    row = 1
+    for length in reversed(expression.shape):
+        if row * length > room:
+            break
+        row *= length
+    size = size_of(expression.shape)
+    band = room // row * row
+    return ((start, min(start + band, size)) for start in range(0, size, band))
+
+
+def _reads(expression: Expression) -> Iterator[Read]:
+    if isinstance(expression, Read):
+        yield expression
+    for name in ("input", "inputs"):
+        inputs = getattr(expression, name, ())
+        for tensor in inputs if isinstance(inputs, tuple) else (inputs,):
+            yield from _reads(tensor)
+
+
+def _run_on(executor: Executor, work: _Work, targets: Iterable[Target]) -> None:
+    """All targets on an executor; no more are handed to it than keep it busy, so that an error need not cancel thousands."""
+    in_flight = 4 * (os.cpu_count() or 1)
+    pending: set[Future[None]] = set()
+    try:
+        for target in targets:
+            if len(pending) >= in_flight:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+            pending.add(executor.submit(work.make, target))
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+    except BaseException:
+        work.stop.set()
+        for future in pending:
+            future.cancel()
+        wait(pending)
+        raise

@@ -1,0 +1,84 @@
+"""The sources of a run, shared by its threads: which input gives the elements of a variable."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+
+import numpy
+
+from migspec.diagnostics import file_error
+from migspec.engine.checksums import RunningChecksum
+from migspec.engine.files import Files
+from migspec.engine.inputs import ArrayInput, FileInput, Input
+from migspec.expression import Read, Side
+from migspec.formats.base import Extent, Reader
+from migspec.variables import Variable
+
+
+class Sources:
+    """Inputs for the variables of both sides.
+
+    Each checksum is verified by whoever asks first for the variable, once in a run. What a reader can only give whole
+    (compressed, sliced) is kept for the next target that takes a part of it, up to `kept` bytes; readers are called by one
+    thread at a time.
+    """
+
+    def __init__(self, readers: Mapping[Side, Reader], files: Files, kept: int) -> None:
+        self._readers = readers
+        self._files = files
+        self._kept = kept
+        self._claimed: set[tuple[Side, str]] = set()
+        self._claim_lock = Lock()
+        self._arrays: OrderedDict[tuple[Side, str], numpy.ndarray] = OrderedDict()
+        self._read_lock = Lock()
+
+    def open(self, read: Read) -> Input:
+        """The input for a variable. Raises SpecError for whatever is wrong with its file."""
+        reader = self._readers[read.side]
+        extent = reader.extent(read.variable)
+        if extent is None:
+            return ArrayInput(self.values(read))
+        _check_length(read, extent)
+        checksum = RunningChecksum(read.variable, extent, self._files) if self._claims(read, extent) else None
+        return FileInput(read.dtype, extent, self._files, checksum)
+
+    def place(self, read: Read) -> tuple[str, int] | None:
+        """The file and offset of a variable's values, to read files from front to back."""
+        extent = self._readers[read.side].extent(read.variable)
+        return (extent.path, extent.offset) if extent else None
+
+    def values(self, read: Read) -> numpy.ndarray:
+        """The whole value of a variable."""
+        key = (read.side, read.variable)
+        with self._read_lock:
+            values = self._arrays.pop(key, None)
+            if values is None:
+                values = self._readers[read.side].read(read.variable)
+            if values.nbytes <= self._kept:
+                self._arrays[key] = values
+            while sum(array.nbytes for array in self._arrays.values()) > self._kept:
+                self._arrays.popitem(last=False)
+            return values
+
+    def _claims(self, read: Read, extent: Extent) -> bool:
+        if extent.crc32c is None:
+            return False
+        key = (read.side, read.variable)
+        with self._claim_lock:
+            if key in self._claimed:
+                return False
+            self._claimed.add(key)
+            return True
+
+
+def _check_length(read: Read, extent: Extent) -> None:
+    needed = Variable(read.variable, read.shape, read.dtype).nbytes
+    if extent.length != needed:
+        raise file_error(
+            "MIG503",
+            extent.path,
+            f"the values of `{read.variable}` take {extent.length} bytes, where {read.dtype} {list(read.shape)} takes {needed}",
+            helps=["the file is damaged or was written wrongly: write it again from the original"],
+        )

@@ -1,0 +1,1 @@
+"""Keras 3 files, `.weights.h5` and `.keras`, read and written without Keras."""

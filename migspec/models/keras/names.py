@@ -1,0 +1,106 @@
+"""What the variables of a live Keras model are called.
+
+Keras gives each variable a path. Measured on Keras 3.15, and held by the tests:
+
+- Sequential and subclassed models stand in front of their variables' paths (`sequential/dense/kernel`), functional ones do
+  not, and a nested functional model adds no segment. A layer that was built before it was put into a model has a path
+  without it.
+- An RNN layer's weights belong to its cell (`lstm/lstm_cell/kernel`), also below `Bidirectional`
+  (`bidirectional/forward_lstm/lstm_cell/kernel`).
+- The state of a random generator stands under the generator's own name, which Keras counts through the process
+  (`seed_generator_3/seed_generator_state`).
+- Two variables may have one path: two nested functional models with a layer `dense` each, or two layers of one name in a list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Protocol
+
+from migspec.models.keras.file_paths import file_paths
+from migspec.names import normal_name
+from migspec.variables import Variable
+
+
+class KerasVariable(Protocol):
+    """What is used of `keras.Variable`."""
+
+    name: str
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    value: Any
+
+    def assign(self, value: Any) -> Any: ...
+
+
+def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
+    """Every variable of a built Keras model once, in the order of `model.variables`, named as the language says.
+
+    The name is the path below the model. Where several variables share that, each is called by its path in the file instead,
+    and one that Keras saves in no file by its place among the model's variables: `variables/7/seed_generator_state`. The
+    aliases are the path without the RNN cell, the whole path, and the path in the file, each only where it stands for one
+    variable and is no other's name. Metrics and the optimizer's variables are not part of it.
+    """
+    variables: list[KerasVariable] = list({id(variable): variable for variable in model.variables}.values())
+    paths = _Paths(model)
+    in_file = file_paths(model, variables)
+    names = _unique_names(variables, [paths.below(variable) for variable in variables], in_file)
+    candidates = [(paths.without_cell(variable), variable.path, in_file.get(id(variable))) for variable in variables]
+    uses = Counter(normal_name(alias) for aliases in candidates for alias in set(aliases) if alias is not None)
+    uses.update(normal_name(name) for name in names)
+    named = []
+    for variable, name, aliases in zip(variables, names, candidates, strict=True):
+        own = normal_name(name)
+        kept = tuple(
+            alias for alias in aliases if alias is not None and normal_name(alias) != own and uses[normal_name(alias)] == 1
+        )
+        shape = tuple(int(length) for length in variable.shape)
+        named.append((Variable(name, shape, str(variable.dtype), kept), variable))
+    return named
+
+
+def _unique_names(variables: list[KerasVariable], below: list[str], in_file: dict[int, str]) -> list[str]:
+    sharing = Counter(normal_name(path) for path in below)
+    names = []
+    for place, (variable, path) in enumerate(zip(variables, below, strict=True)):
+        if sharing[normal_name(path)] == 1:
+            names.append(path)
+            continue
+        other = in_file.get(id(variable))
+        names.append(other if other is not None and other not in sharing else f"variables/{place}/{variable.name}")
+    return names
+
+
+class _Paths:
+    """The paths of one model's variables, with and without what Keras puts into them."""
+
+    def __init__(self, model: Any) -> None:
+        import keras
+
+        layers = model._flatten_layers(
+            include_self=False
+        )  # every layer below, however deep; not public, the same since Keras 3.0
+        self._model = str(model.path or model.name)  # a model taken out of another one keeps the other's name in front
+        self._outside: set[int] = set()  # below a layer that is called as the model is: the segment is the layer's
+        self._cells: dict[int, str] = {}
+        for layer in layers:
+            if layer.path == self._model:
+                self._outside.update(id(variable) for variable in layer.variables)
+            cell = layer.cell if isinstance(layer, keras.layers.RNN) else None
+            if isinstance(cell, keras.layers.Layer) and cell.path:
+                self._cells.update((id(variable), cell.path) for variable in cell.variables)
+
+    def below(self, variable: KerasVariable) -> str:
+        return self._cut(variable, variable.path)
+
+    def without_cell(self, variable: KerasVariable) -> str | None:
+        cell = self._cells.get(id(variable))
+        if cell is None or not variable.path.startswith(f"{cell}/"):
+            return None
+        layer = cell.rpartition("/")[0]
+        rest = variable.path.removeprefix(f"{cell}/")
+        return self._cut(variable, f"{layer}/{rest}") if layer else None
+
+    def _cut(self, variable: KerasVariable, path: str) -> str:
+        return path if id(variable) in self._outside else path.removeprefix(f"{self._model}/")

@@ -1,0 +1,218 @@
+"""What every op is: a word of the language that turns a bundle of tensors into a bundle of tensors.
+
+A word is one class in one place, holding all that the tool knows of it: what it takes (`read`), its shape rule and its expansion
+into primitives (`apply`, one thing, since each primitive knows its shape), how shapes flow backward through it (`pull_back`), its
+inverse, and its documentation (the class docstring).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias
+
+from migspec import arithmetic
+from migspec.expression import Constant, Distribution, Expression, Normal, Shape, Uniform
+from migspec.syntax import tree
+
+Exactness: TypeAlias = Literal["exact", "rounding", "lossy"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateAxis:
+    """An axis that `gates` has cut into equal blocks, and their order (one letter a gate)."""
+
+    axis: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a bundle. `coordinates` are the values of the captures that made the bundle, slowest first."""
+
+    expression: Expression
+    coordinates: tuple[tuple[str, str], ...] = ()
+    gates: GateAxis | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.expression.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.expression.dtype
+
+    def with_(self, expression: Expression, gates: GateAxis | None = None) -> Tensor:
+        return Tensor(expression, self.coordinates, gates)
+
+
+Bundle: TypeAlias = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the rest of the pipeline must be given to end in its target: None where that is open."""
+
+    shape: tuple[int | None, ...] | None = None
+    dtype: str | None = None
+
+    @property
+    def full_shape(self) -> Shape | None:
+        if self.shape is None or any(length is None for length in self.shape):
+            return None
+        return tuple(length for length in self.shape if length is not None)
+
+
+Wants: TypeAlias = tuple[Wanted, ...] | Wanted
+"""One for each tensor, or a single one that holds for each of however many."""
+
+
+class OpError(Exception):
+    """Why an op cannot apply: data for a diagnostic at the op's place."""
+
+    def __init__(self, code: str, message: str, notes: Sequence[str] = (), helps: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.code, self.message, self.notes, self.helps = code, message, tuple(notes), tuple(helps)
+
+
+class Unsettled(OpError):
+    """An argument or size that the shapes known so far do not settle; another rule may."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What an op may know beside its tensors.
+
+    `values` are the sizes and numbers of the spec; `wants` tells what is wanted of the op's result; `equations` collects what the op
+    knows of sizes (expression, value, origin in words); `stream` names random fills.
+    """
+
+    values: arithmetic.Values
+    wants: Callable[[], Wants]
+    stream: str
+    equations: list[tuple[tree.Arithmetic, int]] = field(default_factory=list)
+    fills: int = 0
+
+    def whole(self, expression: tree.Arithmetic, what: str) -> int:
+        """The value of a size expression, a whole number >= 0."""
+        value = self.number(expression, what)
+        if isinstance(value, float):
+            if not value.is_integer():
+                raise OpError("MIG114", f"{what} is {value}, no whole number")
+            value = int(value)
+        if value < 0:
+            raise OpError("MIG114", f"{what} is {value}, less than 0")
+        return value
+
+    def number(self, expression: tree.Arithmetic, what: str) -> int | float:
+        """The value of an expression of sizes and numbers."""
+        try:
+            return arithmetic.value_of(expression, self.values)
+        except arithmetic.NotYetKnown as unknown:
+            raise Unsettled(
+                "MIG305",
+                f"the size `{unknown.name}` is not determined",
+                helps=(f"give it a value: `size {unknown.name} = ...`, or `--set {unknown.name}=...`",),
+            ) from None
+        except ZeroDivisionError:
+            raise OpError("MIG114", f"{what} divides by zero") from None
+
+    def wanted(self, count: int) -> tuple[Wanted, ...]:
+        """What is wanted of each of the op's `count` results; all open where the counts do not fit."""
+        wants = self.wants()
+        if isinstance(wants, Wanted):
+            return (wants,) * count
+        return wants if len(wants) == count else (Wanted(),) * count
+
+    def distribution(self, content: tree.Content) -> Distribution:
+        """The distribution that `zeros`, `0.5`, `normal 0.02 seed 7` ... stand for. Each call makes a stream of its own."""
+        value = float(self.number(content.value, "the value to fill with"))
+        self.fills += 1
+        stream = self.stream if self.fills == 1 else f"{self.stream}#{self.fills}"
+        match content.kind:
+            case "constant":
+                return Constant(value)
+            case "normal":
+                return Normal(value, content.seed, stream)
+            case "uniform":
+                assert content.low is not None
+                return Uniform(float(self.number(content.low, "the lower bound")), value, content.seed, stream)
+
+
+class Word(Protocol):
+    """One op of a rule."""
+
+    word: ClassVar[str]
+    exactness: ClassVar[Exactness]
+    settles_layout: ClassVar[bool]
+    """Whether writing it shows that the author looked at the order of the axes."""
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        """The op from its syntax; raises OpError for arguments that no tensor could satisfy."""
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        """The bundle after the op; raises OpError where it cannot apply, Unsettled where an argument is not known yet."""
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        """What is wanted of the op's inputs, given what is wanted of its results."""
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        """The ops that undo it on a bundle like `inputs`; None where something is lost."""
+
+
+WORDS: dict[str, type[Word]] = {}
+"""Every op by its word, in the order of the language reference."""
+
+
+def word(cls: type[Word]) -> type[Word]:
+    """Enter a class as the op of its word."""
+    WORDS[cls.word] = cls
+    return cls
+
+
+# --- what several ops need --------------------------------------------------------------------------------------------
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """A shape as an error shows it: `[20, 400]`; an open length is `?`."""
+    return "[" + ", ".join("?" if length is None else str(length) for length in shape) + "]"
+
+
+def axis_of(axis: int, rank: int, what: str) -> int:
+    """The axis counted from the front; raises OpError if there is none."""
+    if not -rank <= axis < rank:
+        raise OpError(
+            "MIG302",
+            f"{what} needs an axis {axis}, and the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
+            notes=(f"axes count from 0 to {rank - 1}, or from -{rank} to -1",) if rank else ("it is a single number",),
+        )
+    return axis % rank
+
+
+def each(bundle: Bundle, change: Callable[[Tensor], Tensor]) -> Bundle:
+    return tuple(change(tensor) for tensor in bundle)
+
+
+def each_wanted(wants: Wants, change: Callable[[Wanted], Wanted]) -> Wants:
+    return change(wants) if isinstance(wants, Wanted) else tuple(change(wanted) for wanted in wants)
+
+
+def reshaped_wanted(wanted: Wanted, change: Callable[[list[int | None]], None]) -> Wanted:
+    """`wanted` with its list of lengths changed in place; open where it was open or the change does not fit."""
+    if wanted.shape is None:
+        return wanted
+    lengths = list(wanted.shape)
+    try:
+        change(lengths)
+    except IndexError:
+        return Wanted(None, wanted.dtype)
+    return replace(wanted, shape=tuple(lengths))
+
+
+def moved_gates(gates: GateAxis | None, new_axis: Callable[[int], int | None]) -> GateAxis | None:
+    """The gate axis at its new place; None where it is gone."""
+    if gates is None:
+        return None
+    axis = new_axis(gates.axis)
+    return None if axis is None else GateAxis(axis, gates.order)

@@ -1,0 +1,360 @@
+"""Ops that cut and join: `split`, `concat`, `stack`, `unstack`, `slice`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from migspec.arithmetic import text_of
+from migspec.expression import Concat, Reshape, Slice
+from migspec.ops import arguments
+from migspec.ops.base import (
+    Bundle,
+    Context,
+    Exactness,
+    GateAxis,
+    OpError,
+    Tensor,
+    Unsettled,
+    Wanted,
+    Wants,
+    Word,
+    axis_of,
+    each,
+    each_wanted,
+    moved_gates,
+    reshaped_wanted,
+    shape_text,
+    word,
+)
+from migspec.ops.shapes import expanded, insert, remove
+from migspec.syntax import tree
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`split AXIS`, `split AXIS [inputs, units]`, `split AXIS in 4`: consecutive parts; without sizes, those that what follows needs."""
+
+    word: ClassVar[str] = "split"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+    sizes: tree.Dims | None = None
+    count: tree.Arithmetic | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"), arguments.dims(op, "sizes"), arguments.optional_expression(op, "count"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        wants = context.wants()
+        results: list[Tensor] = []
+        for index, tensor in enumerate(bundle):
+            axis = axis_of(self.axis, len(tensor.shape), "`split`")
+            for start, length in _places(self._lengths(tensor, axis, index, len(bundle), wants, context)):
+                results.append(part(tensor, axis, start, length))
+        return tuple(results)
+
+    def _lengths(self, tensor: Tensor, axis: int, index: int, count: int, wants: Wants, context: Context) -> tuple[int, ...]:
+        whole = tensor.shape[axis]
+        if self.count is not None:
+            parts = context.whole(self.count, "the number of parts")
+            if parts < 1 or whole % parts:
+                raise OpError(
+                    "MIG302",
+                    f"axis {self.axis} of {shape_text(tensor.shape)} does not split in {parts}",
+                    notes=(f"{whole} is no multiple of {parts}",),
+                )
+            return (whole // parts,) * parts
+        lengths: tuple[int, ...]
+        if self.sizes is not None:
+            total = self.sizes[0]
+            for size in self.sizes[1:]:
+                total = tree.Binary("+", total, size)
+            context.equations.append((total, whole))
+            for size, one in zip(self.sizes, self._outputs(index, count, wants), strict=False):
+                wanted = _length(one, self.axis)
+                if wanted is not None:
+                    context.equations.append((size, wanted))
+            lengths = tuple(context.whole(size, "a size of `split`") for size in self.sizes)
+        else:
+            found = [_length(one, self.axis) for one in self._outputs(index, count, wants)]
+            if not found or any(length is None for length in found):
+                raise Unsettled(
+                    "MIG304",
+                    "what follows does not settle the sizes of `split`",
+                    helps=(f"write them: `split {_axis_text(self.axis)} [..., ...]`, or `in` and a number",),
+                )
+            lengths = tuple(length for length in found if length is not None)
+        if sum(lengths) != whole:
+            raise OpError(
+                "MIG302",
+                f"axis {self.axis} of {shape_text(tensor.shape)} does not split into {shape_text(lengths)}",
+                notes=(f"the parts have {' + '.join(map(str, lengths))} = {sum(lengths)}, the axis has {whole}",),
+            )
+        return lengths
+
+    def _outputs(self, index: int, count: int, wants: Wants) -> Sequence[Wanted]:
+        """What is wanted of the parts of tensor `index` of `count`."""
+        if isinstance(wants, Wanted):
+            return [wants] * len(self.sizes) if self.sizes is not None else []
+        share = len(wants) // count
+        return wants[index * share : (index + 1) * share] if share * count == len(wants) else []
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        if isinstance(wants, Wanted):
+            return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: _open(shape, self.axis)))
+        try:
+            share = (
+                len(self.sizes)
+                if self.sizes is not None
+                else len(wants)
+                if self.count is None
+                else context.whole(self.count, "parts")
+            )
+        except OpError:
+            return Wanted()
+        if share == 0 or len(wants) % share:
+            return Wanted()
+        return tuple(self._joined(wants[start : start + share]) for start in range(0, len(wants), share))
+
+    def _joined(self, parts: Sequence[Wanted]) -> Wanted:
+        lengths = [_length(one, self.axis) for one in parts]
+        total = None if any(length is None for length in lengths) else sum(length for length in lengths if length is not None)
+        return reshaped_wanted(parts[0], lambda shape: _set(shape, self.axis, total))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        return (Join(self.axis),) if len(inputs) == 1 else None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Join:
+    """`concat AXIS`: the whole bundle joined along an axis."""
+
+    word: ClassVar[str] = "concat"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        axis = axis_of(self.axis, len(bundle[0].shape), "`concat`")
+        others = {(tensor.shape[:axis], tensor.shape[axis + 1 :]) for tensor in bundle}
+        if len(others) > 1:
+            raise OpError(
+                "MIG302", f"tensors of different shapes do not join along axis {self.axis}", notes=(_shapes_note(bundle),)
+            )
+        same_dtype(bundle, "`concat`")
+        gates = bundle[0].gates
+        if gates is not None and (gates.axis == axis or any(tensor.gates != gates for tensor in bundle)):
+            gates = None
+        return (Tensor(Concat(tuple(tensor.expression for tensor in bundle), axis), (), gates),)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        one = wants if isinstance(wants, Wanted) else wants[0]
+        return reshaped_wanted(one, lambda shape: _open(shape, self.axis))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        axis = self.axis % len(inputs[0].shape)
+        return (Split(self.axis, tuple(tree.Number(tensor.shape[axis]) for tensor in inputs)),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """`stack AXIS`: the bundle along a new axis, as `numpy.stack`; `stack {e} 0`: one stack for all tensors that differ in `e` alone."""
+
+    word: ClassVar[str] = "stack"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+    capture: str | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"), arguments.optional_text(op, "capture"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        groups: dict[tuple[tuple[str, str], ...], list[Tensor]] = {}
+        for tensor in bundle:
+            if self.capture is not None and self.capture not in dict(tensor.coordinates):
+                made = ", ".join(f"`{{{name}}}`" for name, _ in tensor.coordinates) or "none"
+                raise OpError(
+                    "MIG111", f"`{{{self.capture}}}` makes no bundle here", notes=(f"captures that make one: {made}",)
+                )
+            rest = () if self.capture is None else tuple(pair for pair in tensor.coordinates if pair[0] != self.capture)
+            groups.setdefault(rest, []).append(tensor)
+        return tuple(self._stacked(rest, tuple(group)) for rest, group in groups.items())
+
+    def _stacked(self, rest: tuple[tuple[str, str], ...], group: Bundle) -> Tensor:
+        if len({tensor.shape for tensor in group}) > 1:
+            raise OpError("MIG302", "tensors of different shapes do not stack", notes=(_shapes_note(group),))
+        same_dtype(group, "`stack`")
+        parts = [expanded(tensor, self.axis, "`stack`") for tensor in group]
+        gates = parts[0].gates if all(part.gates == parts[0].gates for part in parts) else None
+        return Tensor(Concat(tuple(one.expression for one in parts), self.axis % len(parts[0].shape)), rest, gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        if not isinstance(wants, Wanted) and len(set(wants)) > 1:
+            return Wanted()
+        one = wants if isinstance(wants, Wanted) else wants[0]
+        return reshaped_wanted(one, lambda shape: remove(shape, self.axis))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return (Unstack(self.axis),) if self.capture is None else None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Unstack:
+    """`unstack AXIS`: one tensor for each place on the axis, which goes."""
+
+    word: ClassVar[str] = "unstack"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        if op.argument("capture") is not None:
+            raise OpError(
+                "MIG107", "`unstack` takes no capture", helps=("write `unstack` once for each axis, the slowest capture first",)
+            )
+        return cls(arguments.integer(op, "axis"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        results: list[Tensor] = []
+        for tensor in bundle:
+            axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
+            shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
+            gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))  # noqa: B023
+            for place in range(tensor.shape[axis]):
+                results.append(tensor.with_(Reshape(Slice(tensor.expression, axis, place, 1), shape), gates))
+        return tuple(results)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        one = wants if isinstance(wants, Wanted) else wants[0]
+        return reshaped_wanted(one, lambda shape: insert(shape, self.axis, None))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        return (Stack(self.axis),) if len(inputs) == 1 else None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class SliceOf:
+    """`slice AXIS [a:b]`: the places a to b (b excluded); ends may be left out, negative ones count from the end."""
+
+    word: ClassVar[str] = "slice"
+    exactness: ClassVar[Exactness] = "lossy"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+    start: tree.Arithmetic | None
+    stop: tree.Arithmetic | None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(
+            arguments.integer(op, "axis"), arguments.optional_expression(op, "start"), arguments.optional_expression(op, "stop")
+        )
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        return each(bundle, lambda tensor: self._apply(tensor, context))
+
+    def _apply(self, tensor: Tensor, context: Context) -> Tensor:
+        axis = axis_of(self.axis, len(tensor.shape), "`slice`")
+        length = tensor.shape[axis]
+        start = 0 if self.start is None else self._end(self.start, length, context)
+        stop = length if self.stop is None else self._end(self.stop, length, context)
+        if not 0 <= start < stop <= length:
+            raise OpError(
+                "MIG302",
+                f"axis {self.axis} of {shape_text(tensor.shape)} has no part [{self._text()}]",
+                notes=(f"the axis has {length} places: the part would be from {start} to {stop}",),
+            )
+        return part(tensor, axis, start, stop - start)
+
+    def _end(self, end: tree.Arithmetic, length: int, context: Context) -> int:
+        value = context.number(end, "an end of `slice`")
+        if isinstance(value, float):
+            raise OpError("MIG114", f"an end of `slice` is {value}, no whole number")
+        return value + length if value < 0 else value
+
+    def _text(self) -> str:
+        return f"{'' if self.start is None else text_of(self.start)}:{'' if self.stop is None else text_of(self.stop)}"
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: _open(shape, self.axis)))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return None
+
+
+def part(tensor: Tensor, axis: int, start: int, count: int) -> Tensor:
+    """`count` places from `start` along an axis; a gate axis that is cut is one no longer."""
+    if start == 0 and count == tensor.shape[axis]:
+        return tensor
+    gates = moved_gates(tensor.gates, lambda old: None if old == axis else old)
+    return tensor.with_(Slice(tensor.expression, axis, start, count), gates)
+
+
+def same_dtype(bundle: Bundle, what: str) -> None:
+    """Raises OpError unless all tensors have one dtype."""
+    dtypes = {tensor.dtype: None for tensor in bundle}
+    if len(dtypes) > 1:
+        raise OpError(
+            "MIG401",
+            f"{what} needs tensors of one dtype, and these are {', '.join(dtypes)}",
+            helps=("put `cast DTYPE` before it",),
+        )
+
+
+def one_gate_axis(bundle: Bundle) -> GateAxis | None:
+    """The gate axis that all tensors share."""
+    return bundle[0].gates if all(tensor.gates == bundle[0].gates for tensor in bundle) else None
+
+
+def _places(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    start = 0
+    places = []
+    for length in lengths:
+        places.append((start, length))
+        start += length
+    return places
+
+
+def _length(wanted: Wanted, axis: int) -> int | None:
+    if wanted.shape is None or not -len(wanted.shape) <= axis < len(wanted.shape):
+        return None
+    return wanted.shape[axis]
+
+
+def _open(shape: list[int | None], axis: int) -> None:
+    shape[axis] = None
+
+
+def _set(shape: list[int | None], axis: int, length: int | None) -> None:
+    shape[axis] = length
+
+
+def _axis_text(axis: int) -> str:
+    return {0: "rows", -1: "columns"}.get(axis, str(axis))
+
+
+def _shapes_note(bundle: Bundle) -> str:
+    return "they are " + ", ".join(dict.fromkeys(shape_text(tensor.shape) for tensor in bundle))

@@ -1,0 +1,202 @@
+"""Ops that change how long axes are: `crop`, `pad`, `repeat`. On an axis that `gates` has cut, `crop` and `pad` work block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from migspec.expression import Concat, Expression, Fill, Reshape, Shape, Slice
+from migspec.ops import arguments
+from migspec.ops.base import (
+    Bundle,
+    Context,
+    Exactness,
+    OpError,
+    Tensor,
+    Unsettled,
+    Wanted,
+    Wants,
+    Word,
+    axis_of,
+    each,
+    each_wanted,
+    moved_gates,
+    reshaped_wanted,
+    shape_text,
+    word,
+)
+from migspec.syntax import tree
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """`crop`, `crop to [DIMS]`: the longer axes cut at their end, to the target's lengths or these."""
+
+    word: ClassVar[str] = "crop"
+    exactness: ClassVar[Exactness] = "lossy"
+    settles_layout: ClassVar[bool] = False
+    dims: tree.Dims | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.dims(op, "dims"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        shapes = _shapes(self.word, self.dims, bundle, context)
+        return tuple(_cropped(tensor, shape) for tensor, shape in zip(bundle, shapes, strict=True))
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, _open_all)
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """`pad zeros`, `pad ones`, `pad 0.5`, `pad normal 0.02 seed 7` (`to [DIMS]`): the shorter axes grown at their end, to the target's
+    lengths or these."""
+
+    word: ClassVar[str] = "pad"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    content: tree.Content
+    dims: tree.Dims | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.content(op, "content"), arguments.dims(op, "dims"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        shapes = _shapes(self.word, self.dims, bundle, context)
+        return tuple(self._padded(tensor, shape, context) for tensor, shape in zip(bundle, shapes, strict=True))
+
+    def _padded(self, tensor: Tensor, shape: Shape, context: Context) -> Tensor:
+        for axis, length in enumerate(shape):
+            tensor = self._grown(tensor, axis, length, context)
+        return tensor
+
+    def _grown(self, tensor: Tensor, axis: int, length: int, context: Context) -> Tensor:
+        if length <= tensor.shape[axis]:
+            return tensor
+        blocks = _blocks(tensor, axis, length, self.word)
+        old, new = tensor.shape[axis] // blocks, length // blocks
+        grown: list[Expression] = []
+        for block in range(blocks):
+            grown.append(Slice(tensor.expression, axis, block * old, old) if blocks > 1 else tensor.expression)
+            missing = (*tensor.shape[:axis], new - old, *tensor.shape[axis + 1 :])
+            grown.append(Fill(context.distribution(self.content), missing, tensor.dtype))
+        return tensor.with_(Concat(tuple(grown), axis), tensor.gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, _open_all)
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        shapes = {tensor.shape for tensor in inputs}
+        if len(shapes) != 1 or any(tensor.gates is not None for tensor in inputs):
+            return None
+        return (Crop(tuple(tree.Number(length) for length in shapes.pop())),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat AXIS k`: each element k times, as `numpy.repeat`."""
+
+    word: ClassVar[str] = "repeat"
+    exactness: ClassVar[Exactness] = "lossy"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+    count: tree.Arithmetic
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"), arguments.expression(op, "count"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        count = context.whole(self.count, "the number of times")
+        if count < 1:
+            raise OpError("MIG302", "`repeat` needs a number of times of at least 1")
+        return each(bundle, lambda tensor: self._apply(tensor, count))
+
+    def _apply(self, tensor: Tensor, count: int) -> Tensor:
+        axis = axis_of(self.axis, len(tensor.shape), "`repeat`")
+        before, length, after = tensor.shape[:axis], tensor.shape[axis], tensor.shape[axis + 1 :]
+        # Beside itself `count` times along a new axis, then that axis merged into the one before it.
+        column = Reshape(tensor.expression, (*before, length, 1, *after))
+        gates = moved_gates(tensor.gates, lambda old: old)
+        return tensor.with_(Reshape(Concat((column,) * count, axis + 1), (*before, length * count, *after)), gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        try:
+            count = context.whole(self.count, "the number of times")
+        except OpError:
+            return Wanted()
+
+        def divide(shape: list[int | None]) -> None:
+            length = shape[self.axis]
+            shape[self.axis] = None if length is None or not count or length % count else length // count
+
+        return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, divide))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return None
+
+
+def _shapes(what: str, dims: tree.Dims | None, bundle: Bundle, context: Context) -> list[Shape]:
+    """The shape that each tensor is to have."""
+    if dims is not None:
+        shape = tuple(context.whole(dim, f"a length of `{what}`") for dim in dims)
+        shapes = [shape] * len(bundle)
+    else:
+        shapes = []
+        for wanted in context.wanted(len(bundle)):
+            full = wanted.full_shape
+            if full is None:
+                raise Unsettled(
+                    "MIG304",
+                    f"what follows does not settle the shape of `{what}`",
+                    helps=(f"write it: `{what} ... to [..., ...]`",),
+                )
+            shapes.append(full)
+    for tensor, shape in zip(bundle, shapes, strict=True):
+        if len(shape) != len(tensor.shape):
+            raise OpError(
+                "MIG302", f"`{what}` cannot make {shape_text(shape)} of {shape_text(tensor.shape)}: their ranks differ"
+            )
+    return shapes
+
+
+def _cropped(tensor: Tensor, shape: Shape) -> Tensor:
+    for axis, length in enumerate(shape):
+        if length >= tensor.shape[axis]:
+            continue
+        blocks = _blocks(tensor, axis, length, "crop")
+        old, new = tensor.shape[axis] // blocks, length // blocks
+        cut = tuple(Slice(tensor.expression, axis, block * old, new) for block in range(blocks))
+        tensor = tensor.with_(cut[0] if blocks == 1 else Concat(cut, axis), tensor.gates)
+    return tensor
+
+
+def _blocks(tensor: Tensor, axis: int, length: int, what: str) -> int:
+    """How many blocks an axis has: one, or one a gate."""
+    if tensor.gates is None or tensor.gates.axis != axis:
+        return 1
+    count = len(tensor.gates.order)
+    if length % count:
+        raise OpError(
+            "MIG302",
+            f"`{what}` cannot make {length} of an axis of {count} gates",
+            notes=(f"{length} is no multiple of {count}: each gate's block has one length",),
+        )
+    return count
+
+
+def _open_all(wanted: Wanted) -> Wanted:
+    return Wanted(None if wanted.shape is None else (None,) * len(wanted.shape), wanted.dtype)

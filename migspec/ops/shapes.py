@@ -1,0 +1,221 @@
+"""Ops that change the shape and leave every element in its place: `reshape`, `squeeze`, `expand`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from migspec.arithmetic import references, text_of
+from migspec.expression import Reshape, Shape, size_of
+from migspec.ops import arguments
+from migspec.ops.base import (
+    Bundle,
+    Context,
+    Exactness,
+    GateAxis,
+    OpError,
+    Tensor,
+    Unsettled,
+    Wanted,
+    Wants,
+    Word,
+    axis_of,
+    each,
+    each_wanted,
+    moved_gates,
+    reshaped_wanted,
+    shape_text,
+    word,
+)
+from migspec.syntax import tree
+
+_REST = tree.Negative(tree.Number(1))
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class ReshapeTo:
+    """`reshape [heads, -1, 64]`: the same elements in row-major order under this shape, -1 for what remains; `reshape` alone: the
+    shape that what follows needs (at the end, the target's)."""
+
+    word: ClassVar[str] = "reshape"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    dims: tree.Dims | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        dims = arguments.dims(op, "dims")
+        if dims is not None and sum(_is_rest(dim) for dim in dims) > 1:
+            raise OpError(
+                "MIG107", "more than one length of `reshape` is -1", helps=("leave one length to be worked out, at most",)
+            )
+        return cls(dims)
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        wanted = context.wanted(len(bundle))
+        return tuple(self._apply(tensor, one, context) for tensor, one in zip(bundle, wanted, strict=True))
+
+    def _apply(self, tensor: Tensor, wanted: Wanted, context: Context) -> Tensor:
+        shape = self._shape(tensor, wanted, context)
+        if shape == tensor.shape:
+            return tensor
+        if size_of(shape) != size_of(tensor.shape):
+            raise OpError(
+                "MIG302",
+                f"{shape_text(tensor.shape)} does not reshape to {shape_text(shape)}",
+                notes=(
+                    f"{shape_text(tensor.shape)} has {size_of(tensor.shape)} elements, {shape_text(shape)} has {size_of(shape)}",
+                ),
+                helps=("a reshape keeps every element: `crop`, `pad` or `slice` changes their number",),
+            )
+        return tensor.with_(Reshape(tensor.expression, shape), _reshaped_gates(tensor, shape))
+
+    def _shape(self, tensor: Tensor, wanted: Wanted, context: Context) -> Shape:
+        if self.dims is None:
+            if wanted.shape is None or sum(length is None for length in wanted.shape) > 1:
+                raise Unsettled(
+                    "MIG304",
+                    "what follows does not settle the shape of `reshape`",
+                    helps=("write the shape: `reshape [..., ...]`",),
+                )
+            return _with_rest(tensor.shape, wanted.shape)
+        lengths = [None if _is_rest(dim) else context.whole(dim, "a length of `reshape`") for dim in self.dims]
+        return _with_rest(tensor.shape, tuple(lengths))
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, lambda wanted: Wanted(None, wanted.dtype))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        shapes = {tensor.shape for tensor in inputs}
+        if len(shapes) != 1:
+            return None
+        return (ReshapeTo(tuple(tree.Number(length) for length in shapes.pop())),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Squeeze:
+    """`squeeze AXIS`: without an axis of length 1, as `numpy.squeeze`."""
+
+    word: ClassVar[str] = "squeeze"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        return each(bundle, self._apply)
+
+    def _apply(self, tensor: Tensor) -> Tensor:
+        axis = axis_of(self.axis, len(tensor.shape), "`squeeze`")
+        if tensor.shape[axis] != 1:
+            raise OpError(
+                "MIG302",
+                f"axis {self.axis} of {shape_text(tensor.shape)} has length {tensor.shape[axis]}: only a length of 1 can be squeezed",
+            )
+        shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
+        gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))
+        return tensor.with_(Reshape(tensor.expression, shape), gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: insert(shape, self.axis, 1)))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return (Expand(self.axis),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """`expand AXIS`: with a new axis of length 1 there, as `numpy.expand_dims`."""
+
+    word: ClassVar[str] = "expand"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    axis: int
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.integer(op, "axis"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        return each(bundle, lambda tensor: expanded(tensor, self.axis, "`expand`"))
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: remove(shape, self.axis)))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return (Squeeze(self.axis),)
+
+
+def expanded(tensor: Tensor, axis: int, what: str) -> Tensor:
+    """The tensor with a new axis of length 1."""
+    place = axis_of(axis, len(tensor.shape) + 1, what)
+    shape = (*tensor.shape[:place], 1, *tensor.shape[place:])
+    return tensor.with_(Reshape(tensor.expression, shape), moved_gates(tensor.gates, lambda old: old + (old >= place)))
+
+
+def insert(shape: list[int | None], axis: int, length: int | None) -> None:
+    """Put a length where axis `axis` of the longer shape is to be."""
+    rank = len(shape) + 1
+    if not -rank <= axis < rank:
+        raise IndexError(axis)
+    shape.insert(axis % rank, length)
+
+
+def remove(shape: list[int | None], axis: int) -> None:
+    """Take the length of an axis out."""
+    del shape[axis]
+
+
+def _is_rest(dim: tree.Arithmetic) -> bool:
+    return dim in (_REST, tree.Number(-1))
+
+
+def _with_rest(old: Shape, lengths: tuple[int | None, ...]) -> Shape:
+    """The lengths with the open one, if there is one, worked out from the number of elements."""
+    if None not in lengths:
+        return tuple(length for length in lengths if length is not None)
+    known = size_of(tuple(length for length in lengths if length is not None))
+    size = size_of(old)
+    if known == 0 or size % known:
+        raise OpError(
+            "MIG302",
+            f"{shape_text(old)} does not reshape to {shape_text(lengths)}",
+            notes=(f"{size} elements are no multiple of {known}",),
+        )
+    return tuple(size // known if length is None else length for length in lengths)
+
+
+def _reshaped_gates(tensor: Tensor, shape: Shape) -> GateAxis | None:
+    """The gate axis, if it stands in the new shape as it did: as long, with as many elements before it."""
+
+    def place(axis: int) -> int | None:
+        before = size_of(tensor.shape[:axis])
+        for new, length in enumerate(shape):
+            if length == tensor.shape[axis] and size_of(shape[:new]) == before:
+                return new
+        return None
+
+    return moved_gates(tensor.gates, place)
+
+
+def size_names(dims: tree.Dims | None) -> tuple[str, ...]:
+    """The sizes that a shape mentions."""
+    return tuple(reference.name for dim in dims or () for reference in references(dim))
+
+
+def dims_text(dims: tree.Dims) -> str:
+    """A shape as one would write it: `[inputs, 4 * units]`."""
+    return "[" + ", ".join(text_of(dim) for dim in dims) + "]"

@@ -1,0 +1,289 @@
+"""Ops that change values, or say that nothing changes: `add`, `scale`, `cast`, `sum`, `mean`, `as is`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from migspec import dtypes
+from migspec.arithmetic import text_of
+from migspec.expression import Affine, Cast, Concat, Expression, Slice, Sum
+from migspec.ops import arguments
+from migspec.ops.base import (
+    Bundle,
+    Context,
+    Exactness,
+    OpError,
+    Tensor,
+    Unsettled,
+    Wanted,
+    Wants,
+    Word,
+    each,
+    each_wanted,
+    shape_text,
+    word,
+)
+from migspec.ops.gates import canonical_gates
+from migspec.ops.parts import one_gate_axis, same_dtype
+from migspec.syntax import tree
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Add:
+    """`add 1.0` everywhere; `add forget_bias to f` in the block of one gate, gates named as on the right of `gates`."""
+
+    word: ClassVar[str] = "add"
+    exactness: ClassVar[Exactness] = "rounding"
+    settles_layout: ClassVar[bool] = False
+    value: tree.Arithmetic
+    gate: str | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.expression(op, "value"), arguments.optional_text(op, "gate"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        value = float(context.number(self.value, "what `add` adds"))
+        return each(bundle, lambda tensor: self._apply(tensor, value))
+
+    def _apply(self, tensor: Tensor, value: float) -> Tensor:
+        _floats_only(tensor, self.word)
+        if self.gate is None:
+            return tensor if value == 0.0 else tensor.with_(Affine(tensor.expression, offset=value), tensor.gates)
+        gates = tensor.gates
+        if gates is None:
+            raise OpError(
+                "MIG408",
+                f"no gate `{self.gate}` here: no `gates` before this has cut an axis",
+                helps=("name the blocks first: `gates icfo -> ifco add ... to f`",),
+            )
+        order = canonical_gates(gates.order)
+        gate = canonical_gates(self.gate + order)[0]
+        if len(self.gate) != 1 or gate not in order:
+            raise OpError(
+                "MIG408",
+                f"`gates` before this names no gate `{self.gate}`",
+                notes=(f"the blocks are named {' '.join(gates.order)}",),
+            )
+        if value == 0.0:
+            return tensor
+        block, place = tensor.shape[gates.axis] // len(order), order.index(gate)
+        parts: list[Expression] = []
+        for start, stop in ((0, place), (place, place + 1), (place + 1, len(order))):
+            if stop > start:
+                piece = Slice(tensor.expression, gates.axis, start * block, (stop - start) * block)
+                parts.append(Affine(piece, offset=value) if start == place else piece)
+        return tensor.with_(Concat(tuple(parts), gates.axis) if len(parts) > 1 else parts[0], gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        opposite = self.value.operand if isinstance(self.value, tree.Negative) else tree.Negative(self.value)
+        return (Add(opposite, self.gate),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`scale 0.5`, `scale 1/s`: every element times this."""
+
+    word: ClassVar[str] = "scale"
+    exactness: ClassVar[Exactness] = "rounding"
+    settles_layout: ClassVar[bool] = False
+    value: tree.Arithmetic
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        return cls(arguments.expression(op, "value"))
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        value = float(context.number(self.value, "what `scale` multiplies by"))
+        if value == 0.0:
+            raise OpError(
+                "MIG409",
+                f"`scale {text_of(self.value)}` is zero: it would erase the weights",
+                helps=("`fill ... with zeros` says it openly",),
+            )
+        for tensor in bundle:
+            _floats_only(tensor, self.word)
+        return (
+            bundle
+            if value == 1.0
+            else each(bundle, lambda tensor: tensor.with_(Affine(tensor.expression, scale=value), tensor.gates))
+        )
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return (Scale(tree.Binary("/", tree.Number(1), self.value)),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class CastTo:
+    """`cast float16`: in this dtype, rounded to nearest even; `cast` alone: in the dtype that what follows needs (at the end, the
+    target's)."""
+
+    word: ClassVar[str] = "cast"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    dtype: str | None = None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        dtype = arguments.optional_text(op, "dtype")
+        if dtype is not None and dtypes.kind(dtype) in ("opaque", "string"):
+            raise OpError(
+                "MIG107",
+                f"`cast` knows no dtype `{dtype}`",
+                notes=("dtypes: " + ", ".join(name for name in dtypes.NAMES if name != "string"),),
+            )
+        return cls(dtype)
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        wanted = context.wanted(len(bundle))
+        return tuple(self._apply(tensor, one) for tensor, one in zip(bundle, wanted, strict=True))
+
+    def _apply(self, tensor: Tensor, wanted: Wanted) -> Tensor:
+        dtype = self.dtype or wanted.dtype
+        if dtype is None:
+            raise Unsettled("MIG304", "what follows does not settle the dtype of `cast`", helps=("write it: `cast float32`",))
+        if dtype == tensor.dtype:
+            return tensor
+        reason = refused_cast(tensor.dtype, dtype)
+        if reason:
+            raise OpError("MIG402", f"{tensor.dtype} does not cast to {dtype}: {reason}")
+        return tensor.with_(Cast(tensor.expression, dtype), tensor.gates)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return each_wanted(wants, lambda wanted: Wanted(wanted.shape, None))
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        old = {tensor.dtype for tensor in inputs}
+        if len(old) != 1 or self.dtype is None or dtypes.is_lossy(next(iter(old)), self.dtype):
+            return None
+        return (CastTo(old.pop()),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class SumOf:
+    """`sum`: the tensors of the bundle added element by element."""
+
+    word: ClassVar[str] = "sum"
+    exactness: ClassVar[Exactness] = "lossy"
+    settles_layout: ClassVar[bool] = False
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        del op
+        return cls()
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        return (summed(bundle, self.word),)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants if isinstance(wants, Wanted) else wants[0]
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class MeanOf:
+    """`mean`: the mean of the tensors of the bundle, element by element."""
+
+    word: ClassVar[str] = "mean"
+    exactness: ClassVar[Exactness] = "lossy"
+    settles_layout: ClassVar[bool] = False
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        del op
+        return cls()
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        total = summed(bundle, self.word)
+        return (total.with_(Affine(total.expression, scale=1.0 / len(bundle)), total.gates),)
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants if isinstance(wants, Wanted) else wants[0]
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return None
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class AsIs:
+    """`as is`: nothing; it says "I looked, the layout is right"."""
+
+    word: ClassVar[str] = "as_is"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = True
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        del op
+        return cls()
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        del context
+        return bundle
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants
+
+    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+        del inputs
+        return (self,)
+
+
+def refused_cast(old: str, new: str) -> str | None:
+    """Why values of one dtype are not cast to another; None if they are."""
+    old_kind, new_kind = dtypes.kind(old), dtypes.kind(new)
+    if "string" in (old_kind, new_kind) or "opaque" in (old_kind, new_kind):
+        return "only numbers can be cast"
+    if old_kind in ("float", "complex") and new_kind in ("integer", "boolean"):
+        return "it would cut the fractions off"
+    if old_kind == "complex" and new_kind != "complex":
+        return "it would lose the imaginary parts"
+    if old_kind == "integer" and new_kind == "boolean":
+        return "it would lose every value but 0 and 1"
+    return None
+
+
+def summed(bundle: Bundle, what: str) -> Tensor:
+    """The elementwise sum of a bundle."""
+    if len({tensor.shape for tensor in bundle}) > 1:
+        shapes = ", ".join(dict.fromkeys(shape_text(tensor.shape) for tensor in bundle))
+        raise OpError("MIG302", f"`{what}` needs tensors of one shape", notes=(f"they are {shapes}",))
+    same_dtype(bundle, f"`{what}`")
+    for tensor in bundle:
+        if dtypes.kind(tensor.dtype) not in ("float", "complex"):
+            raise OpError("MIG409", f"`{what}` is for floats, and the tensors are {tensor.dtype}")
+    return Tensor(Sum(tuple(tensor.expression for tensor in bundle)), (), one_gate_axis(bundle))
+
+
+def _floats_only(tensor: Tensor, what: str) -> None:
+    if dtypes.kind(tensor.dtype) not in ("float", "complex"):
+        raise OpError(
+            "MIG409", f"`{what}` is for floats, and the tensor is {tensor.dtype}", helps=("put `cast float32` before it",)
+        )

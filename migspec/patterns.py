@@ -1,0 +1,398 @@
+"""Patterns compiled: what a pattern matches, what it captures, and what a pattern pastes.
+
+A pattern becomes two regular expressions over normal names, one greedy and one lazy. The greedy one finds the match whose captures
+are longest, from left to right, the lazy one that whose captures are shortest: they agree exactly if there is one match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from migspec.names import ANY_SEGMENTS, SegmentQuery
+from migspec.syntax.tree import Capture, DoubleStar, Hole, NumberRange, Part, Pattern, Plain, Segment, Star
+
+Captures: TypeAlias = dict[str, str]
+"""Capture -> text. Unnamed wildcards are the captures `*1`, `*2`, ... from left to right. Several segments are joined by `/`."""
+
+
+class AmbiguousMatch(Exception):
+    """A pattern fits one name in two ways."""
+
+    def __init__(self, name: str, first: Captures, second: Captures) -> None:
+        super().__init__(name)
+        self.name, self.first, self.second = name, first, second
+
+
+def capture_names(pattern: Pattern) -> tuple[str, ...]:
+    """The captures of a pattern in the order written, each once, unnamed wildcards included."""
+    names: dict[str, None] = {}
+    count = 0
+    for segment in pattern.segments:
+        for part in segment:
+            if isinstance(part, Capture):
+                names[part.name] = None
+            elif isinstance(part, Star | DoubleStar | NumberRange):
+                count += 1
+                names[f"*{count}"] = None
+    return tuple(names)
+
+
+def unnamed_count(pattern: Pattern) -> int:
+    """How many unnamed wildcards a pattern has."""
+    return sum(name.startswith("*") for name in capture_names(pattern))
+
+
+def is_rest(pattern: Pattern) -> bool:
+    """Whether the pattern is a lone `**`."""
+    return pattern.segments == ((DoubleStar(),),)
+
+
+def is_exact(pattern: Pattern) -> bool:
+    """Whether the pattern is a plain name."""
+    return all(isinstance(part, Plain) for segment in pattern.segments for part in segment)
+
+
+def text_of(pattern: Pattern) -> str:
+    """The pattern as one would write it, without quotes: for messages."""
+    text = ""
+    for index, segment in enumerate(pattern.segments):
+        text += (pattern.separators[index - 1] if index else "") + "".join(_part_text(part) for part in segment)
+    return text
+
+
+def numeric_captures(*patterns: Pattern) -> frozenset[str]:
+    """The captures that stand in arithmetic somewhere, and so are whole numbers everywhere."""
+    return frozenset(
+        part.name
+        for pattern in patterns
+        for segment in pattern.segments
+        for part in segment
+        if isinstance(part, Capture) and (part.kind == "numbering" or (part.scale, part.offset) != (1, 0))
+    )
+
+
+def constrained(pattern: Pattern, constraints: Mapping[str, Capture], numeric: frozenset[str]) -> Pattern:
+    """The pattern with each plain `{i}` narrowed to what another occurrence of `i` in its statement says."""
+
+    def narrow(part: Part) -> Part:
+        if not isinstance(part, Capture) or part.kind != "text":
+            return part
+        if part.name in constraints:
+            return replace(constraints[part.name], scale=part.scale, offset=part.offset)
+        return replace(part, kind="int") if part.name in numeric else part
+
+    return replace(pattern, segments=tuple(tuple(narrow(part) for part in segment) for segment in pattern.segments))
+
+
+def constraints_of(*patterns: Pattern) -> dict[str, Capture]:
+    """The first constraint (`{i:int}`, `{p:query|key}`, ...) written for each capture."""
+    found: dict[str, Capture] = {}
+    for pattern in patterns:
+        for segment in pattern.segments:
+            for part in segment:
+                if isinstance(part, Capture) and part.kind in ("int", "range", "choice"):
+                    found.setdefault(part.name, replace(part, scale=1, offset=0))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One group of the regular expression: what it captures, and how its text becomes the capture's value."""
+
+    capture: str
+    part: Part
+
+
+class Matcher:
+    """One compiled pattern."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.query = tuple(_query(segment) for segment in pattern.segments)
+        self.exact = "/".join(text for text, _ in self.query if text is not None) if is_exact(pattern) else None  # type: ignore[misc]
+        self._groups, greedy, lazy = _expressions(pattern)
+        self._greedy = re.compile(greedy, re.DOTALL)
+        self._lazy = re.compile(lazy, re.DOTALL) if len(self._groups) > 1 else None
+        self._checked = any(not isinstance(group.part, Star | DoubleStar) for group in self._groups)
+
+    def fits(self, name: str) -> bool:
+        """Whether the pattern fits a normal name, in whichever way."""
+        match = self._greedy.fullmatch(name)
+        return match is not None and (not self._checked or self._values(match) is not None)
+
+    def match(self, name: str) -> Captures | None:
+        """The captures on a normal name, None if it does not fit; raises AmbiguousMatch if it fits in two ways."""
+        match = self._greedy.fullmatch(name)
+        if match is None:
+            return None
+        first = self._values(match)
+        if self._lazy is None:
+            return first
+        other = self._lazy.fullmatch(name)
+        second = self._values(other) if other is not None else None
+        if first is None or second is None:
+            return first or second
+        if first != second:
+            raise AmbiguousMatch(name, first, second)
+        return first
+
+    def _values(self, match: re.Match[str]) -> Captures | None:
+        values: Captures = {}
+        for text, group in zip(match.groups(), self._groups, strict=True):
+            value = _value(text, group.part)
+            if value is None:
+                return None
+            known = values.get(group.capture)
+            if known is not None and known != value:
+                return None
+            values[group.capture] = value
+        return values
+
+
+def _value(text: str | None, part: Part) -> str | None:
+    """What a capture is, given the text that its place matched; None if that text is not allowed."""
+    match part:
+        case Capture(kind="numbering"):
+            return text or "0"
+        case Capture(kind="segments") | DoubleStar():
+            return (text or "").strip("/")
+        case Capture(scale=scale, offset=offset) if (scale, offset) != (1, 0):
+            number = int(text or "0") - offset
+            if number < 0 or number % scale:
+                return None
+            value = number // scale
+            if part.kind == "range" and not part.low <= value <= part.high:
+                return None
+            return str(value)
+        case Capture(kind="range", low=low, high=high) | NumberRange(low=low, high=high):
+            return text if text is not None and low <= int(text) <= high else None
+        case _:
+            return text
+
+
+def paste(pattern: Pattern, captures: Mapping[str, str]) -> Pattern:
+    """The pattern with every known capture replaced by its text; unknown ones stay, with unnamed wildcards numbered on."""
+    segments: list[Segment] = []
+    separators: list[str] = []
+    count = 0
+    for index, segment in enumerate(pattern.segments):
+        separator = pattern.separators[index - 1] if index else "/"
+        parts: list[Part] = []
+        several: list[str] | None = None
+        for part in segment:
+            name = None
+            if isinstance(part, Capture):
+                name = part.name
+            elif isinstance(part, Star | DoubleStar | NumberRange):
+                count += 1
+                name = f"*{count}"
+            if name is None or name not in captures:
+                parts.append(part)
+            elif isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments"):
+                several = captures[name].split("/") if captures[name] else []
+            else:
+                parts.append(Plain(pasted_text(part, captures[name])))
+        new: list[Segment] = [_joined(parts)] if several is None else [(Plain(text),) for text in several]
+        for place, one in enumerate(new):
+            if segments:
+                # The text of several segments is held with `/`; pasted, it takes the separator used around it.
+                around = separator if place == 0 or index else (pattern.separators[0] if pattern.separators else "/")
+                separators.append(around)
+            segments.append(one)
+    return Pattern(tuple(segments), tuple(separators), pattern.quoted, pattern.span)
+
+
+def pasted_text(part: Part, value: str) -> str:
+    """What a capture's value becomes where `part` stands."""
+    if isinstance(part, Capture):
+        if part.kind == "numbering":
+            return "" if int(value) == 0 else f"_{int(value)}"
+        if (part.scale, part.offset) != (1, 0):
+            return str(int(value) * part.scale + part.offset)
+        if part.kind == "underscored":
+            return value.replace("/", "_")
+    return value.replace("/", "_") if isinstance(part, Star) else value
+
+
+def pasted_name(pattern: Pattern) -> str:
+    """The normal name of a pattern that is a plain name."""
+    return "/".join("".join(part.text for part in segment if isinstance(part, Plain)) for segment in pattern.segments)
+
+
+class Template:
+    """The right side of a rule, prepared for pasting many times: `render` gives the normal name."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.captures = capture_names(pattern)
+        pieces: list[str | tuple[str, Part]] = []
+        count = 0
+        self._simple = True
+        for index, segment in enumerate(pattern.segments):
+            if index:
+                pieces.append("/")
+            for part in segment:
+                if isinstance(part, Plain):
+                    pieces.append(part.text)
+                    continue
+                if isinstance(part, Star | DoubleStar | NumberRange):
+                    count += 1
+                    pieces.append((f"*{count}", part))
+                elif isinstance(part, Capture):
+                    pieces.append((part.name, part))
+                if isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments"):
+                    self._simple = False
+        self._pieces = pieces
+
+    def render(self, captures: Mapping[str, str]) -> str:
+        """The normal name for these captures, all of which must be known."""
+        if not self._simple:
+            return pasted_name(paste(self.pattern, captures))
+        return "".join(piece if isinstance(piece, str) else pasted_text(piece[1], captures[piece[0]]) for piece in self._pieces)
+
+
+def _joined(parts: list[Part]) -> Segment:
+    """Neighbouring plain texts as one."""
+    joined: list[Part] = []
+    for part in parts:
+        if isinstance(part, Plain) and joined and isinstance(joined[-1], Plain):
+            joined[-1] = Plain(joined[-1].text + part.text)
+        else:
+            joined.append(part)
+    return tuple(joined)
+
+
+def _query(segment: Segment) -> SegmentQuery:
+    if any(isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments") for part in segment):
+        return ANY_SEGMENTS
+    prefix = ""
+    for part in segment:
+        if not isinstance(part, Plain):
+            return prefix, True
+        prefix += part.text
+    return prefix, False
+
+
+def _expressions(pattern: Pattern) -> tuple[tuple[_Group, ...], str, str]:
+    groups: list[_Group] = []
+    greedy: list[str] = []
+    lazy: list[str] = []
+    numbers: dict[str, int] = {}
+    joined = True  # whether the next segment needs no separator before it
+    count = 0
+    for index, segment in enumerate(pattern.segments):
+        several = next(
+            (p for p in segment if isinstance(p, DoubleStar) or (isinstance(p, Capture) and p.kind == "segments")), None
+        )
+        if several is not None:
+            if isinstance(several, DoubleStar):
+                count += 1
+                groups.append(_Group(f"*{count}", several))
+            else:
+                assert isinstance(several, Capture)
+                groups.append(_Group(several.name, several))
+            if len(pattern.segments) == 1:
+                one = "(.*"
+            elif index == 0:
+                one = "((?:[^/]*/)*"
+            else:
+                one = "((?:/[^/]*)*"
+            greedy.append(one + ")")
+            lazy.append(one + "?)")
+            joined = index == 0
+            continue
+        if not joined:
+            greedy.append("/")
+            lazy.append("/")
+        joined = False
+        for part in segment:
+            if isinstance(part, Plain):
+                greedy.append(re.escape(part.text))
+                lazy.append(re.escape(part.text))
+                continue
+            if isinstance(part, Star | NumberRange):
+                count += 1
+            name = part.name if isinstance(part, Capture) else f"*{count}"
+            plain_again = isinstance(part, Capture) and part.kind == "text" and (part.scale, part.offset) == (1, 0)
+            if plain_again and name in numbers:
+                greedy.append(f"(?:\\{numbers[name]})")
+                lazy.append(f"(?:\\{numbers[name]})")
+                continue
+            groups.append(_Group(name, part))
+            if plain_again:
+                numbers[name] = len(groups)
+            longest, shortest = _part_expressions(part)
+            greedy.append(longest)
+            lazy.append(shortest)
+    return tuple(groups), "".join(greedy), "".join(lazy)
+
+
+def _part_expressions(part: Part) -> tuple[str, str]:
+    """A group for one part, taking as much as it can and as little."""
+    match part:
+        case Star():
+            return "([^/]*)", "([^/]*?)"
+        case NumberRange() | Capture(kind="int") | Capture(kind="range"):
+            return "([0-9]+)", "([0-9]+?)"
+        case Capture(kind="choice", choices=choices):
+            longest_first = sorted(choices, key=len, reverse=True)
+            return (
+                "(" + "|".join(re.escape(choice) for choice in longest_first) + ")",
+                "(" + "|".join(re.escape(choice) for choice in reversed(longest_first)) + ")",
+            )
+        case Capture(kind="numbering"):
+            return "(?:_([1-9][0-9]*))?", "(?:_([1-9][0-9]*?))??"
+        case Capture():
+            return "([^/]+)", "([^/]+?)"
+        case Hole():
+            return "(@)", "(@)"
+        case Plain() | DoubleStar():
+            raise AssertionError(part)
+        case _:
+            assert_never(part)
+
+
+def _part_text(part: Part) -> str:
+    match part:
+        case Plain(text=text):
+            return text
+        case Star():
+            return "*"
+        case DoubleStar():
+            return "**"
+        case Hole():
+            return "@"
+        case NumberRange(low=low, high=high):
+            return f"{{{low}..{high}}}"
+        case Capture():
+            return "{" + _capture_text(part) + "}"
+        case _:
+            assert_never(part)
+
+
+def _capture_text(capture: Capture) -> str:
+    name = capture.name
+    if capture.scale != 1:
+        name = f"{capture.scale}*{name}"
+    if capture.offset:
+        name += f"{capture.offset:+d}"
+    match capture.kind:
+        case "text":
+            return name
+        case "int":
+            return f"{name}:int"
+        case "range":
+            return f"{name}:{capture.low}..{capture.high}"
+        case "choice":
+            return f"{name}:" + "|".join(capture.choices)
+        case "segments":
+            return f"{name}:**"
+        case "numbering":
+            return f"_{name}"
+        case "underscored":
+            return f"{name}:_"
+        case _:
+            assert_never(capture.kind)

@@ -1,0 +1,174 @@
+"""The plan: what a compiled spec will do, with the statement that caused each part, and what it was compiled against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from migspec.bind.types import Binding, Bound
+from migspec.diagnostics import Diagnostic, Severity, SpecError
+from migspec.expression import Expression, Fill
+from migspec.rules import Rule
+from migspec.text import Span, Text
+from migspec.variables import VariableMap
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A statement of a spec: which file, which line, its text in one line; `uses` are the `use` statements that led there."""
+
+    spec: str
+    line: int
+    text: str
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One target variable and the expression that fills it. `sources` are the source variables that it reads."""
+
+    target: str
+    expression: Expression
+    sources: tuple[str, ...]
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A variable that is kept or dropped; `cause` is None for random state, which is kept without a statement."""
+
+    variable: str
+    cause: Cause | None
+    because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What something was when the plan was made: its label and the SHA-256 of its content."""
+
+    label: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a migration does. `allowed` are the findings that `--allow` let pass, `notes` what the reader should know."""
+
+    specs: tuple[Fingerprint, ...]
+    source: Fingerprint
+    target: Fingerprint
+    moves: tuple[Move, ...]
+    kept: tuple[Left, ...]
+    dropped: tuple[Left, ...]
+    allowed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        from migspec.plan_text import plan_text
+
+        return plan_text(self)
+
+
+def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iterable[Diagnostic] = ()) -> Plan:
+    """The plan of a binding without errors. Its notes are the notes and warnings among the diagnostics, and those of the rules."""
+    causes: dict[tuple[Rule, tuple[Span, ...]], Cause] = {}
+
+    def cause(rule: Rule, uses: tuple[Span, ...] = ()) -> Cause:
+        key = (rule, uses)
+        if key not in causes:
+            causes[key] = _cause(rule.span, uses)
+        return causes[key]
+
+    notes = dict.fromkeys(note for bound in binding.bound for note in bound.instance.notes)
+    notes.update(dict.fromkeys(_note(one) for one in diagnostics if one.severity is not Severity.ERROR))
+    moves = tuple(
+        Move(
+            bound.target.name,
+            bound.expression,
+            tuple(variable.name for variable in bound.sources),
+            cause(bound.instance.rule, bound.instance.scope.uses),
+        )
+        for bound in _in_target_order(binding)
+    )
+    return Plan(
+        tuple(_text_fingerprint(text) for text in dict.fromkeys(binding.program.texts())),
+        map_fingerprint(binding.source),
+        map_fingerprint(binding.target),
+        moves,
+        tuple(
+            Left(one.target.name, None if one.rule is None else cause(one.rule), one.rule.because if one.rule else None)
+            for one in binding.kept
+        ),
+        tuple(Left(one.source.name, cause(one.rule), one.rule.because) for one in binding.dropped),
+        tuple(f"{one.code}: {one.message}" for one in allowed),
+        tuple(notes),
+    )
+
+
+def map_fingerprint(variables: VariableMap) -> Fingerprint:
+    """The fingerprint of a variable map: of names, shapes and dtypes, in whatever order."""
+    content = sorted((variable.name, list(variable.shape), variable.dtype) for variable in variables)
+    return Fingerprint(variables.label, hashlib.sha256(json.dumps(content).encode()).hexdigest())
+
+
+def check_fresh(plan: Plan, source: VariableMap, target: VariableMap) -> None:
+    """Raise SpecError (MIG510) if a plan was made for other variables, or from a spec that has changed since."""
+    from pathlib import Path
+
+    stale: list[Diagnostic] = []
+    for then, now, side in ((plan.source, source, "source"), (plan.target, target, "target")):
+        if map_fingerprint(now).sha256 != then.sha256:
+            stale.append(
+                Diagnostic(
+                    "MIG510",
+                    f"the plan is stale: the variables of the {side} are not those that it was made for",
+                    file=now.label,
+                    notes=(f"it was made for {then.label}, whose names, shapes or dtypes were others",),
+                    helps=("make the plan again: `migspec plan`",),
+                )
+            )
+    for spec in plan.specs:
+        path = Path(spec.label)
+        if (
+            path.is_file()
+            and _text_fingerprint(Text(spec.label, path.read_text(encoding="utf-8", errors="replace"))).sha256 != spec.sha256
+        ):
+            stale.append(
+                Diagnostic(
+                    "MIG510",
+                    "the plan is stale: the spec has changed since it was made",
+                    file=spec.label,
+                    helps=("make the plan again: `migspec plan`",),
+                )
+            )
+    if stale:
+        raise SpecError(stale)
+
+
+def _in_target_order(binding: Binding) -> list[Bound]:
+    place = {variable.name: index for index, variable in enumerate(binding.target)}
+    return sorted(binding.bound, key=lambda bound: place[bound.target.name])
+
+
+def _cause(span: Span, uses: tuple[Span, ...]) -> Cause:
+    return Cause(span.text.name, span.line, _one_line(span), tuple(f"{use}: {_one_line(use)}" for use in uses))
+
+
+def _one_line(span: Span) -> str:
+    return " ".join(span.content.split())
+
+
+def _note(diagnostic: Diagnostic) -> str:
+    place = f" ({diagnostic.primary.span.text.name}:{diagnostic.primary.span.line})" if diagnostic.primary else ""
+    return f"{diagnostic.code}: {diagnostic.message}{place}"
+
+
+def _text_fingerprint(text: Text) -> Fingerprint:
+    return Fingerprint(text.name, hashlib.sha256(text.content.encode()).hexdigest())
+
+
+def is_fill(move: Move) -> bool:
+    """Whether a move makes its target anew and reads nothing."""
+    return isinstance(move.expression, Fill)

@@ -1,0 +1,119 @@
+"""A plan as text: grouped by the statement that caused each part, names folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from migspec.dtypes import itemsize
+from migspec.expression import Expression, Read, children, size_of
+from migspec.fold import fold
+from migspec.ops import shape_text
+from migspec.plan import Cause, Left, Move, Plan, is_fill
+
+_Kind = tuple[tuple[str, ...], str]
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan, for a person: every variable of both sides stands in it once, folded."""
+    lines = [f"{plan.source.label} -> {plan.target.label}", ""]
+    by_cause: dict[Cause, list[Move]] = {}
+    for move in plan.moves:
+        by_cause.setdefault(move.cause, []).append(move)
+    for cause, moves in by_cause.items():
+        lines.extend(_cause_lines(cause))
+        lines.extend(_move_lines(moves))
+        lines.append("")
+    lines.extend(_left_lines("keep", plan.kept))
+    lines.extend(_left_lines("drop", plan.dropped))
+    for allowed in plan.allowed:
+        lines.append(f"allowed: {allowed}")
+    for note in plan.notes:
+        lines.append(f"note: {note}")
+    if plan.allowed or plan.notes:
+        lines.append("")
+    lines.append(summary(plan))
+    return "\n".join(lines)
+
+
+def summary(plan: Plan) -> str:
+    """One line: how many variables go which way, and how many bytes are written."""
+    filled = sum(is_fill(move) for move in plan.moves)
+    parts = [f"{len(plan.moves) - filled} moved"]
+    if filled:
+        parts.append(f"{filled} filled")
+    parts.append(f"{len(plan.kept)} kept")
+    parts.append(f"{len(plan.dropped)} dropped")
+    return f"{', '.join(parts)}; {bytes_text(plan_bytes(plan))}"
+
+
+def plan_bytes(plan: Plan) -> int:
+    """How many bytes the moves write."""
+    return sum(size_of(move.expression.shape) * itemsize(move.expression.dtype) for move in plan.moves)
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes with three digits and a decimal unit."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _cause_lines(cause: Cause) -> list[str]:
+    return [*cause.uses, f"{cause.spec}:{cause.line}: {cause.text}"]
+
+
+def _move_lines(moves: Sequence[Move]) -> list[str]:
+    """Moves from sources of one kind to a target of one kind, folded together."""
+    kinds: dict[_Kind, list[Move]] = {}
+    for move in moves:
+        before = tuple(_described(read) for read in _reads(move.expression))
+        kinds.setdefault((before, _described(move.expression)), []).append(move)
+    lines: list[str] = []
+    shown: list[str] = []
+    for (before, after), alike in kinds.items():
+        sources = _names(dict.fromkeys(name for move in alike for name in move.sources))
+        kind = ", ".join(dict.fromkeys(before)) if before else "made anew"
+        source_lines = [f"    {name}  {kind}" for name in sources] or [f"    {kind}"]
+        if source_lines != shown:
+            lines.extend(source_lines)
+            shown = source_lines
+        lines.extend(f"      -> {name}  {after}" for name in _names(move.target for move in alike))
+    return lines
+
+
+def _left_lines(word: str, left: Sequence[Left]) -> list[str]:
+    lines: list[str] = []
+    causes: dict[tuple[Cause | None, str | None], list[str]] = {}
+    for one in left:
+        causes.setdefault((one.cause, one.because), []).append(one.variable)
+    for (cause, because), names in causes.items():
+        lines.extend(_cause_lines(cause) if cause is not None else ["random state of the target, kept without being named"])
+        reason = f'  because "{because}"' if because is not None and cause is None else ""
+        lines.extend(f"    {word} {name}{reason}" for name in _names(names))
+        lines.append("")
+    return lines
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return [one.text for one in fold(names)]
+
+
+def _described(expression: Expression) -> str:
+    return f"{expression.dtype} {shape_text(expression.shape)}"
+
+
+def _reads(expression: Expression) -> list[Read]:
+    """The variables that an expression reads, each once, in order."""
+    found: dict[Read, None] = {}
+
+    def walk(node: Expression) -> None:
+        if isinstance(node, Read):
+            found[node] = None
+        for child in children(node):
+            walk(child)
+
+    walk(expression)
+    return list(found)

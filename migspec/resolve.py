@@ -1,0 +1,264 @@
+"""From a syntax tree to rules: ops are read, names of sizes checked, used specs loaded and resolved in turn.
+
+Pure but for `load`, which finds the text of a used spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from migspec import arithmetic
+from migspec.diagnostics import Diagnostic, Label
+from migspec.ops import WORDS, OpError
+from migspec.patterns import unnamed_count
+from migspec.rules import Mount, Operation, Program, Rule
+from migspec.syntax import tree
+from migspec.syntax.parse import parse
+from migspec.text import Span, Text
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """No spec of that name: where it was looked for, and what names are near."""
+
+    places: tuple[str, ...]
+    nearest: tuple[str, ...]
+
+
+Load = Callable[[str, Text], Text | NotFound]
+"""Find the spec that a `use` in a text names."""
+
+
+def resolve(text: Text, load: Load) -> tuple[Program, tuple[Diagnostic, ...]]:
+    """The program of a spec, and everything that is wrong with it and the specs that it uses; what is in error is left out."""
+    resolver = _Resolver(load)
+    program = resolver.program(text, ())
+    return program, tuple(resolver.diagnostics)
+
+
+@dataclass(slots=True)
+class _Resolver:
+    load: Load
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    programs: dict[str, Program] = field(default_factory=dict)
+
+    def program(self, text: Text, open_specs: tuple[str, ...]) -> Program:
+        spec, problems = parse(text)
+        self.diagnostics.extend(problems)
+        before = len(self.diagnostics)
+        names = _Names(self.diagnostics)
+        for statement in spec.statements:
+            names.define(statement.body)
+        interface: list[tuple[tree.Interface, tree.Statement]] = []
+        rules: list[Rule] = []
+        mounts: list[Mount] = []
+        cast_all: Span | None = None
+        for statement in spec.statements:
+            match statement.body:
+                case tree.Version() | tree.Sizes() | tree.Numbers():
+                    pass
+                case tree.Interface() as line:
+                    if names.check(line.dims):
+                        interface.append((line, statement))
+                case tree.Use() as use:
+                    mount = self._mount(use, statement, names, text, open_specs)
+                    if mount is not None:
+                        mounts.append(mount)
+                case tree.CastAll():
+                    cast_all = statement.span
+                case tree.Slots():
+                    self._report(
+                        "MIG108",
+                        "`slots` is not supported by this version of migspec",
+                        statement.span,
+                        helps=("leave the optimizer's state behind: `drop **/Adam, **/Adam_1`",),
+                    )
+                case body:
+                    rule = self._rule(body, statement, names)
+                    if rule is not None:
+                        rules.append(rule)
+        complete = not problems and len(self.diagnostics) == before
+        return Program(text, names.sizes, names.numbers, tuple(interface), tuple(rules), tuple(mounts), cast_all, complete)
+
+    def _rule(
+        self, body: tree.Move | tree.Same | tree.Drop | tree.Keep | tree.FillWith, statement: tree.Statement, names: _Names
+    ) -> Rule | None:
+        match body:
+            case tree.Move(word=word, sources=sources, targets=targets, ops=ops, if_present=if_present):
+                counts_agree = self._counts_agree(sources, targets)
+                operations = self._operations(ops, names)
+                if operations is None or not counts_agree:
+                    return None
+                return Rule(word, statement, sources, targets, operations, if_present=if_present)
+            case tree.Same(names=listed, ops=ops, if_present=if_present):
+                operations = self._operations(ops, names)
+                return None if operations is None else Rule("same", statement, listed, None, operations, if_present=if_present)
+            case tree.Drop(names=listed, because=because, if_present=if_present):
+                return Rule("drop", statement, listed, None, because=because, if_present=if_present)
+            case tree.Keep(names=listed, because=because, if_present=if_present):
+                return Rule("keep", statement, None, listed, because=because, if_present=if_present)
+            case tree.FillWith(names=listed, content=content, if_present=if_present):
+                if not names.check_content(content):
+                    return None
+                return Rule("fill", statement, None, listed, content=content, if_present=if_present)
+
+    def _counts_agree(self, sources: tree.PatternList, targets: tree.PatternList) -> bool:
+        patterns = [*sources.patterns, *targets.patterns]
+        counts = [unnamed_count(pattern) for pattern in patterns]
+        if len(set(counts)) == 1:
+            return True
+        place = next(index for index, count in enumerate(counts) if count != counts[0])
+        first, other = patterns[0].span, patterns[place].span
+        assert first is not None
+        assert other is not None
+        self.diagnostics.append(
+            Diagnostic(
+                "MIG110",
+                "the patterns of one rule have different counts of unnamed wildcards",
+                Label(other, _wildcards(counts[place])),
+                (Label(first, _wildcards(counts[0])),),
+                notes=("unnamed wildcards are paired from left to right",),
+                helps=("name what stands on one side only: `{i}` makes a bundle",),
+            )
+        )
+        return False
+
+    def _operations(self, ops: tuple[tree.Op, ...], names: _Names) -> tuple[Operation, ...] | None:
+        operations: list[Operation] = []
+        sound = True
+        for op in ops:
+            if op.word == "remap":
+                self._report("MIG108", "`remap` is not supported by this version of migspec", op.span)
+                sound = False
+                continue
+            sound = names.check_op(op) and sound
+            try:
+                operations.append(Operation(WORDS[op.word].read(op), op.span))
+            except OpError as error:
+                self._report(error.code, error.message, op.span, error.notes, error.helps)
+                sound = False
+        return tuple(operations) if sound else None
+
+    def _mount(
+        self, use: tree.Use, statement: tree.Statement, names: _Names, text: Text, open_specs: tuple[str, ...]
+    ) -> Mount | None:
+        place = use.spec_span or statement.span
+        if use.inverse:
+            self._report("MIG108", "`use inverse` is not supported by this version of migspec", place)
+            return None
+        found = self.load(use.spec, text)
+        if isinstance(found, NotFound):
+            self._report(
+                "MIG213",
+                f"there is no spec `{use.spec}`",
+                place,
+                notes=("looked in " + ", ".join(found.places),),
+                helps=tuple(f"did you mean `{name}`?" for name in found.nearest) or ("`migspec specs` lists the library",),
+            )
+            return None
+        if found.name in (text.name, *open_specs):
+            chain = (*open_specs, text.name, found.name)
+            self._report(
+                "MIG214", "specs use each other in a cycle", place, notes=(" -> ".join(chain[chain.index(found.name) :]),)
+            )
+            return None
+        program = self.programs.get(found.name)
+        if program is None:
+            program = self.programs[found.name] = self.program(found, (*open_specs, text.name))
+        if not program.reusable:
+            self._report(
+                "MIG216",
+                f"the spec `{use.spec}` has no interface",
+                place,
+                helps=("give it `source` and `target` lines that say what it moves",),
+            )
+            return None
+        sound = True
+        for binding in use.bindings:
+            sound = names.check((binding.value,) if binding.value is not None else ()) and sound
+            if binding.name not in program.sizes and binding.name not in program.numbers:
+                known = ", ".join(f"`{name}`" for name in (*program.sizes, *program.numbers)) or "none"
+                self._report(
+                    "MIG215",
+                    f"`{use.spec}` has no parameter `{binding.name}`",
+                    binding.span or place,
+                    notes=(f"its parameters: {known}",),
+                )
+                sound = False
+        return Mount(use, statement, program) if sound else None
+
+    def _report(self, code: str, message: str, span: Span, notes: tuple[str, ...] = (), helps: tuple[str, ...] = ()) -> None:
+        self.diagnostics.append(Diagnostic(code, message, Label(span), notes=notes, helps=helps))
+
+
+@dataclass(slots=True)
+class _Names:
+    """The sizes and numbers of one spec, and the check that an expression names nothing else."""
+
+    diagnostics: list[Diagnostic]
+    sizes: dict[str, tree.Definition] = field(default_factory=dict)
+    numbers: dict[str, tree.Definition] = field(default_factory=dict)
+
+    def define(self, body: tree.Body) -> None:
+        if not isinstance(body, tree.Sizes | tree.Numbers):
+            return
+        table = self.sizes if isinstance(body, tree.Sizes) else self.numbers
+        for definition in body.definitions:
+            earlier = self.sizes.get(definition.name) or self.numbers.get(definition.name)
+            if earlier is not None:
+                assert definition.span is not None
+                assert earlier.span is not None
+                first = (Label(earlier.span, "the first time"),)
+                self.diagnostics.append(
+                    Diagnostic("MIG113", f"`{definition.name}` is defined twice", Label(definition.span), first)
+                )
+            elif definition.value is None or self.check((definition.value,)):
+                table[definition.name] = definition
+
+    def check(self, expressions: tuple[tree.Arithmetic, ...]) -> bool:
+        """Report each name that is neither a size nor a number."""
+        sound = True
+        for expression in expressions:
+            for reference in arithmetic.references(expression):
+                if reference.name not in self.sizes and reference.name not in self.numbers:
+                    sound = False
+                    self._report_unknown(reference)
+        return sound
+
+    def check_content(self, content: tree.Content) -> bool:
+        return self.check((content.value,) if content.low is None else (content.value, content.low))
+
+    def check_op(self, op: tree.Op) -> bool:
+        sound = True
+        for _, value in op.arguments:
+            if isinstance(value, tree.Content):
+                sound = self.check_content(value) and sound
+            else:
+                sound = self.check(tuple(_arithmetic_in(value))) and sound
+        return sound
+
+    def _report_unknown(self, reference: tree.Reference) -> None:
+        from migspec.diagnostics.suggest import nearest
+
+        assert reference.span is not None
+        near = nearest(reference.name, (*self.sizes, *self.numbers))
+        helps = tuple(f"did you mean `{name}`?" for name in near) or (
+            f"define it: `size {reference.name} = ...` or `number {reference.name} = ...`",
+        )
+        self.diagnostics.append(
+            Diagnostic("MIG112", f"there is no size or number `{reference.name}`", Label(reference.span), helps=helps)
+        )
+
+
+def _arithmetic_in(value: tree.Argument) -> Iterator[tree.Arithmetic]:
+    if isinstance(value, tree.Number | tree.Reference | tree.Negative | tree.Binary):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            if not isinstance(one, int):
+                yield one
+
+
+def _wildcards(count: int) -> str:
+    return f"{count} unnamed wildcard{'' if count == 1 else 's'}"

@@ -1,0 +1,202 @@
+"""Live Keras models against Keras itself: read, filled all or none, saved, and refused with what would mend it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from keras_models import MODELS, Blocks, keras, layers, nested, opened, randomise, refusal, subclassed
+
+from migspec.variables import VariableMap
+
+
+@pytest.fixture(autouse=True)
+def fresh_names() -> None:
+    keras.utils.clear_session(free_memory=False)  # automatic names (`dense_7`) start anew
+    keras.utils.set_random_seed(3)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_what_is_written_is_what_keras_has(make: Callable[[], Any]) -> None:
+    model, donor = make(), make()
+    randomise(donor)
+    values = [keras.ops.convert_to_numpy(variable) for variable in donor.variables]
+    live = opened(model)
+    writer = live.writer(live.variables)
+    for variable, value in zip(live.variables, values, strict=True):
+        writer.write(variable.name, 0, memoryview(value.tobytes()))
+    writer.commit()
+    for variable, value in zip(model.variables, values, strict=True):
+        assert numpy.array_equal(keras.ops.convert_to_numpy(variable), value)
+
+
+def test_a_value_that_was_read_does_not_change_with_the_model() -> None:
+    model = nested()
+    live = opened(model)
+    before = live.read("head/kernel")
+    kept = before.copy()
+    model.layers[-1].kernel.assign(kept + 1)
+    assert numpy.array_equal(before, kept)
+    assert live.extent("head/kernel") is None and live.files == ()
+
+
+def test_a_failure_at_any_variable_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = subclassed()
+    randomise(model)
+    live = opened(model)
+    before = {variable.name: live.read(variable.name) for variable in live.variables}
+    real = type(model.variables[0])._direct_assign
+    for failing, variable in zip(model.variables, live.variables, strict=True):
+        writer = live.writer(live.variables)
+        for name, value in before.items():
+            writer.write(name, 0, memoryview((value + 1).tobytes()))
+        failed = []
+
+        def fail_once(self: Any, value: Any, failing: Any = failing, failed: list[Any] = failed) -> None:
+            if self is failing and not failed:
+                failed.append(self)
+                raise MemoryError("no room on the device")
+            real(self, value)
+
+        monkeypatch.setattr(type(failing), "_direct_assign", fail_once)
+        found = refusal(writer.commit)
+        assert (found.code, found.message) == ("MIG516", f"`{variable.name}` cannot be assigned")
+        assert failed == [failing]
+        for name, value in before.items():
+            assert numpy.array_equal(live.read(name), value)
+
+
+def test_normalization_computes_with_what_was_written() -> None:
+    model = keras.Sequential([keras.Input((2,)), layers.Normalization()])
+    live = opened(model)
+    new = {"normalization/mean": numpy.array([1, 2], "float32"), "normalization/variance": numpy.array([4, 9], "float32")}
+    writer = live.writer(VariableMap.of("new", (variable for variable in live.variables if variable.name in new)))
+    for name, value in new.items():
+        writer.write(name, 0, memoryview(value.tobytes()))
+    writer.commit()
+    assert numpy.allclose(model(numpy.array([[3.0, 5.0]], "float32")), [[1.0, 1.0]])
+
+
+@pytest.mark.parametrize(("format", "ending"), [("keras", ".keras"), ("weights.h5", ".weights.h5")])
+def test_what_is_saved_keras_loads_alone(tmp_path: Path, format: str, ending: str) -> None:
+    model = subclassed()
+    randomise(model)
+    path = tmp_path / f"out{ending}"
+    path.write_bytes(b"an older file")
+    opened(model).save(str(path), format)
+    assert list(tmp_path.iterdir()) == [path]
+    if ending == ".keras":
+        loaded = keras.saving.load_model(path)
+    else:
+        loaded = subclassed()
+        loaded.load_weights(path)
+    tokens = numpy.array([[0, 1, 2, 3], [4, 3, 2, 1]], "int32")
+    assert numpy.array_equal(loaded(tokens), model(tokens))
+
+
+def test_a_failure_to_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nested()
+    path = tmp_path / "out.keras"
+    path.write_bytes(b"an older file")
+
+    def half_saved(target: Path, **options: Any) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save", half_saved)
+    found = refusal(lambda: opened(model).save(str(path), "keras"))
+    assert found.code == "MIG514" and "no space left" in found.message
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"an older file"
+
+
+def test_a_layer_that_cannot_be_saved(tmp_path: Path) -> None:
+    class Stubborn(layers.Dense):
+        def get_config(self) -> dict[str, Any]:
+            raise ValueError("I have no config")
+
+    model = keras.Sequential([keras.Input((2,)), Stubborn(2)])
+    found = refusal(lambda: opened(model).save(str(tmp_path / "out.keras"), "keras"))
+    assert found.code == "MIG508" and "I have no config" in found.notes[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    found = refusal(lambda: opened(nested()).save(str(tmp_path / "none" / "out.keras"), "keras"))
+    assert found.code == "MIG514"
+
+
+@pytest.mark.parametrize(("name", "format"), [("out.npz", "npz"), ("out.h5", "weights.h5"), ("out.weights.h5", "keras")])
+def test_a_format_that_keras_does_not_save(tmp_path: Path, name: str, format: str) -> None:
+    found = refusal(lambda: opened(nested()).save(str(tmp_path / name), format))
+    assert found.code == "MIG508" and list(tmp_path.iterdir()) == []
+
+
+def test_an_unbuilt_model_is_told_how_to_be_built() -> None:
+    found = refusal(lambda: opened(keras.Sequential([layers.Dense(3)])))
+    assert (found.code, found.file) == ("MIG512", "model")
+    assert "keras.Input" in found.helps[0] and "model.build((None, ...))" in found.helps[0]
+    assert "call the model once" in refusal(lambda: opened(Blocks())).helps[0]
+
+
+def test_the_ways_to_build_a_model_that_the_help_names() -> None:
+    by_build = keras.Sequential([layers.Dense(3)])
+    by_build.build((None, 2))
+    assert len(opened(by_build).variables) == 2
+    assert len(opened(keras.Sequential([keras.Input((2,)), layers.Dense(3)])).variables) == 2
+    by_call = Blocks()
+    by_call(keras.ops.zeros((1, 4), "int32"))
+    assert len(opened(by_call).variables) == 8
+
+
+@pytest.mark.filterwarnings("ignore:.*build")
+def test_a_model_that_only_says_that_it_is_built() -> None:
+    model = Blocks()
+    model.build((None, 4))  # Keras warns, marks it as built, and builds nothing
+    assert model.built
+    found = refusal(lambda: opened(model))
+    assert found.code == "MIG512"
+    assert found.notes == ("these layers are not built yet: `dense`, `dense_1`, `dense_2` and 1 more",)
+
+
+def test_a_model_without_variables() -> None:
+    model = keras.Sequential([keras.Input((2,)), layers.Activation("relu")])
+    found = refusal(lambda: opened(model))
+    assert (found.code, found.notes) == ("MIG512", ("the model has no variables",))
+
+
+def test_a_layer_alone_is_no_model() -> None:
+    found = refusal(lambda: opened(layers.Dense(2)))
+    assert found.code == "MIG511" and "keras.Sequential([layer])" in found.helps[0]
+
+
+TORCH = """
+import keras, numpy
+from migspec.models.load import open_model
+assert keras.backend.backend() == "torch"
+model = keras.Sequential([keras.Input((5, 4)), keras.layers.LSTM(3, dropout=0.1), keras.layers.Dense(2, dtype="bfloat16")])
+live = open_model(model, "model")
+assert live.variables["lstm/lstm_cell/kernel"].aliases[-1] == "layers/lstm/cell/vars/0"
+assert live.variables["dense/kernel"].dtype == "bfloat16"
+new = {v.name: (live.read(v.name).astype("float64") * 2 + 1).astype(live.read(v.name).dtype) for v in live.variables}
+writer = live.writer(live.variables)
+for name, value in new.items():
+    writer.write(name, 0, memoryview(value.tobytes()))
+writer.commit()
+assert all(live.read(name).tobytes() == value.tobytes() for name, value in new.items())
+"""
+
+
+def test_the_torch_backend(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs torch as Keras' backend")
+    environment = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", TORCH], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
