@@ -100,17 +100,18 @@ def simplified(route: Route) -> Route:
     return Route(source, target, tuple(merged))
 
 
-def keeps_order(route: Route) -> bool:
-    """Whether neighbours in the target come from neighbours in the source: what is an outer loop in the target of a
-    simplified route is one in the source, too, forwards or backwards. False for a transpose.
+def is_local(route: Route, room: int) -> bool:
+    """Whether stretches of `room` elements of the target each come from their own stretch of the source.
+
+    That is so if reading, for each of them, the source from its first element to its last, gaps and all, reads the source
+    at most twice over. It holds for slices and for gates in another order, and not for the transpose of a large matrix.
     """
-    passed = 0
-    for axis in reversed(route.axes):
-        stride = abs(axis.source)
-        if stride and stride <= passed:
-            return False
-        passed += (axis.count - 1) * stride
-    return True
+    parts = list(restricted(route, route.target, route.target + room))
+    first = min(part.source_range[0] for part in parts)
+    end = max(part.source_range[1] for part in parts)
+    moved = sum(part.size for part in parts)
+    all_first, all_end = route.source_range
+    return (end - first) * route.size <= 2 * (all_end - all_first) * moved
 
 
 def restricted(route: Route, start: int, stop: int) -> Iterator[Route]:

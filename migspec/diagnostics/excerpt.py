@@ -7,7 +7,7 @@ the text. Labels on one line are laid out without collisions: the last one stand
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migspec.diagnostics.display import DisplayLine, Window, clip, one_line
 from migspec.diagnostics.model import Label
@@ -136,7 +136,7 @@ def _with_lanes(marks: Sequence[Mark]) -> tuple[Mark, ...]:
             continue
         lane = next((i for i, last in enumerate(taken) if last < mark.first_line), len(taken))
         taken[lane : lane + 1] = [mark.last_line]
-        placed.append(Mark(mark.first_line, mark.start, mark.last_line, mark.end, mark.text, mark.primary, mark.style, lane))
+        placed.append(replace(mark, lane=lane))
     return tuple(placed)
 
 

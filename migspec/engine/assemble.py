@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -32,7 +32,7 @@ from migspec.engine.inputs import FillInput, Input
 from migspec.engine.workspace import Workspace
 from migspec.expression import Fill, Read
 from migspec.lower import Buffer, Copy, Leaf
-from migspec.routes import Axis, Route, cut, keeps_order, restricted
+from migspec.routes import Axis, Route, cut, is_local, restricted
 
 _STAGE = 1 << 20
 
@@ -69,7 +69,7 @@ class Assembler:
                 pieces.setdefault(copy.leaf, []).append(Piece(here, copy.steps))
         for leaf, group in pieces.items():
             if leaf not in self._inputs:
-                self._inputs[leaf] = self._input(leaf, copies, depth)
+                self._inputs[leaf] = self._input(leaf, copies, out.size, depth)
             self._move(self._inputs[leaf], group, out, depth)
 
     def finish(self) -> None:
@@ -77,14 +77,14 @@ class Assembler:
         for source in self._inputs.values():
             source.finish()
 
-    def _input(self, leaf: Leaf, copies: Sequence[Copy], depth: int) -> Input:
+    def _input(self, leaf: Leaf, copies: Sequence[Copy], room: int, depth: int) -> Input:
         match leaf:
             case Read():
                 return self._open(leaf)
             case Fill():
                 return FillInput(leaf)
             case Buffer():
-                in_order = all(keeps_order(copy.route) for copy in copies if copy.leaf is leaf)
+                in_order = all(is_local(copy.route, room) for copy in copies if copy.leaf is leaf)
                 return BufferInput(leaf, self, self._workspace, depth + 1, whole=not in_order)
 
     def _move(self, source: Input, pieces: list[Piece], out: numpy.ndarray, depth: int) -> None:
@@ -99,7 +99,7 @@ class Assembler:
             apart = sum(min(direct, plan.cost) for _, direct, plan in costs)
             if fetched <= self._limit and source.cost_of_fetch + fetched + moved < apart:
                 window = self._workspace.array(("window", depth), end - first, source.dtype)
-                source.fetch(first, window)
+                source.fetch([(first, 0)], window.size, window)
                 for piece in pieces:
                     strides = [axis.source for axis in piece.route.axes]
                     _put(_strided(window, piece.route.source - first, strides, piece.route), piece, out)
@@ -121,8 +121,8 @@ class Assembler:
             return
         stage = self._workspace.array(("stage", depth), plan.rounds * plan.span, source.dtype)
         lowest = piece.route.source_range[0]
-        for number, offset in enumerate(_offsets([(axis.count, abs(axis.source)) for axis in plan.outer(piece.route)])):
-            source.fetch(lowest + offset, stage[number * plan.span : (number + 1) * plan.span])
+        offsets = _offsets(lowest, [(axis.count, abs(axis.source)) for axis in plan.outer(piece.route)])
+        source.fetch(zip(offsets, itertools.count(0, plan.span), strict=False), plan.span, stage)
         for step in piece.steps:
             stage = apply_step(stage, step)
         strides = plan.strides(piece.route)
@@ -144,14 +144,15 @@ class BufferInput:
         self._whole = whole
         self._values: numpy.ndarray | None = None
 
-    def fetch(self, start: int, out: numpy.ndarray) -> None:
-        if not self._whole:
-            self._make(start, out)
-            return
-        if self._values is None:
+    def fetch(self, runs: Iterable[tuple[int, int]], length: int, out: numpy.ndarray) -> None:
+        if self._whole and self._values is None:
             self._values = numpy.empty(self._buffer.size, self.dtype)
             self._make(0, self._values)
-        out[:] = self._values[start : start + out.size]
+        for start, place in runs:
+            if self._values is None:
+                self._make(start, out[place : place + length])
+            else:
+                out[place : place + length] = self._values[start : start + length]
 
     def finish(self) -> None:
         pass
@@ -236,10 +237,9 @@ def _run(route: Route) -> int:
 def _fetch_runs(route: Route, source: Input, out: numpy.ndarray) -> None:
     run = _run(route)
     axes = route.axes[:-1] if run > 1 else route.axes
-    sources = _offsets([(axis.count, axis.source) for axis in axes])
-    targets = _offsets([(axis.count, axis.target) for axis in axes])
-    for start, place in zip(sources, targets, strict=True):
-        source.fetch(route.source + start, out[route.target + place : route.target + place + run])
+    sources = _offsets(route.source, [(axis.count, axis.source) for axis in axes])
+    targets = _offsets(route.target, [(axis.count, axis.target) for axis in axes])
+    source.fetch(zip(sources, targets, strict=True), run, out)
 
 
 def _hull(pieces: list[Piece]) -> tuple[int, int]:
@@ -264,7 +264,11 @@ def _strided(array: numpy.ndarray, start: int, strides: Sequence[int], route: Ro
     return numpy.ndarray(shape, array.dtype, array.view(numpy.uint8), start * size, tuple(stride * size for stride in strides))
 
 
-def _offsets(loops: Sequence[tuple[int, int]]) -> Iterator[int]:
+def _offsets(start: int, loops: Sequence[tuple[int, int]]) -> Iterator[int]:
     """The offsets of nested loops given by count and stride, the first one the outermost."""
-    steps = (range(0, count * stride, stride) if stride else (0,) * count for count, stride in loops)
-    return map(sum, itertools.product(*steps))
+    if not loops:
+        return iter((start,))
+    (count, stride), *inner = loops
+    if not inner:
+        return iter(range(start, start + count * stride, stride) if stride else (start,) * count)
+    return itertools.chain.from_iterable(_offsets(start + index * stride, inner) for index in range(count))

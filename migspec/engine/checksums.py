@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from migspec.diagnostics import file_error
-from migspec.engine.files import Files
+from migspec.engine.files import OpenFile
 from migspec.formats.base import Extent
 
 _PIECE = 1 << 20
@@ -18,12 +18,17 @@ class RunningChecksum:
     extent is read once for the checksum alone.
     """
 
-    def __init__(self, variable: str, extent: Extent, files: Files) -> None:
+    def __init__(self, variable: str, extent: Extent, file: OpenFile) -> None:
         self._variable = variable
         self._extent = extent
-        self._files = files
+        self._file = file
         self._passed = 0  # bytes from the start of the extent
         self._sum = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole extent has been summed, and found right."""
+        return self._passed == self._extent.length
 
     def saw(self, offset: int, data: numpy.ndarray) -> None:
         """These bytes (uint8) were read at this offset in the extent. Raises SpecError, MIG504, once the sum is known
@@ -39,7 +44,7 @@ class RunningChecksum:
         memory = numpy.empty(min(_PIECE, self._extent.length - self._passed), numpy.uint8)
         while self._passed < self._extent.length:
             piece = memory[: self._extent.length - self._passed]
-            self._files.read_into(self._extent.path, self._extent.offset + self._passed, piece)
+            self._file.read_runs([(self._extent.offset + self._passed, 0)], piece.size, piece.data)
             self._extend(piece)
 
     def _extend(self, data: numpy.ndarray) -> None:

@@ -7,6 +7,7 @@ machine computes in.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy
@@ -14,10 +15,12 @@ import numpy
 from migspec.dtypes import kind, numpy_dtype
 from migspec.elementwise import convert
 from migspec.engine.checksums import RunningChecksum
-from migspec.engine.files import Files
+from migspec.engine.files import OpenFile
 from migspec.expression import Constant, Fill
 from migspec.formats.base import Extent
 from migspec.random_fill import draw
+
+_DRAWN = 1 << 16
 
 
 class Input(Protocol):
@@ -31,8 +34,8 @@ class Input(Protocol):
     def cost_of_fetch(self) -> int:
         """What one call costs more than its bytes, told in bytes that could be moved meanwhile."""
 
-    def fetch(self, start: int, out: numpy.ndarray) -> None:
-        """Fill `out`, contiguous, with the elements from `start` on."""
+    def fetch(self, runs: Iterable[tuple[int, int]], length: int, out: numpy.ndarray) -> None:
+        """For each (start, place): `length` elements from `start` on go to `out`, contiguous, at `place`."""
 
     def finish(self) -> None:
         """All that is wanted has been fetched: check what is left to be checked."""
@@ -43,22 +46,28 @@ class FileInput:
 
     cost_of_fetch = 8 << 10  # a call of preadv and what Python adds: about 2 microseconds
 
-    def __init__(self, dtype: str, extent: Extent, files: Files, checksum: RunningChecksum | None) -> None:
+    def __init__(self, dtype: str, extent: Extent, file: OpenFile, checksum: RunningChecksum | None) -> None:
         self.dtype = numpy_dtype(dtype)
-        self._extent = extent
-        self._files = files
+        self._offset = extent.offset
+        self._file = file
         self._checksum = checksum
         width = self.dtype.itemsize // 2 if kind(dtype) == "complex" else self.dtype.itemsize
         self._swapped = numpy.dtype(f"u{width}") if extent.byte_order != sys.byteorder and width > 1 else None
 
-    def fetch(self, start: int, out: numpy.ndarray) -> None:
-        data = out.view(numpy.uint8)
-        offset = start * self.dtype.itemsize
-        self._files.read_into(self._extent.path, self._extent.offset + offset, data)
-        if self._checksum:
-            self._checksum.saw(offset, data)
-        if self._swapped:
-            data.view(self._swapped).byteswap(inplace=True)
+    def fetch(self, runs: Iterable[tuple[int, int]], length: int, out: numpy.ndarray) -> None:
+        size, begin, data = self.dtype.itemsize, self._offset, out.view(numpy.uint8)
+        if self._checksum is None and self._swapped is None:
+            places = ((begin + start * size, place * size) for start, place in runs)
+            self._file.read_runs(places, length * size, data.data)
+            return
+        for start, place in runs:
+            run = data[place * size : (place + length) * size]
+            self._file.read_runs([(begin + start * size, 0)], run.size, run.data)
+            if self._checksum:
+                self._checksum.saw(start * size, run)
+                self._checksum = None if self._checksum.done else self._checksum
+            if self._swapped:
+                run.view(self._swapped).byteswap(inplace=True)
 
     def finish(self) -> None:
         if self._checksum:
@@ -74,8 +83,9 @@ class ArrayInput:
         self.dtype = values.dtype
         self._values = values.reshape(-1)
 
-    def fetch(self, start: int, out: numpy.ndarray) -> None:
-        out[:] = self._values[start : start + out.size]
+    def fetch(self, runs: Iterable[tuple[int, int]], length: int, out: numpy.ndarray) -> None:
+        for start, place in runs:
+            out[place : place + length] = self._values[start : start + length]
 
     def finish(self) -> None:
         pass
@@ -90,15 +100,17 @@ class FillInput:
         self.dtype = numpy_dtype(fill.dtype)
         self._fill = fill
 
-    def fetch(self, start: int, out: numpy.ndarray) -> None:
+    def fetch(self, runs: Iterable[tuple[int, int]], length: int, out: numpy.ndarray) -> None:
         match self._fill.distribution:
             case Constant(value):
-                out[:] = convert(numpy.array(value, numpy.float64), self._fill.dtype)
+                constant = convert(numpy.array(value, numpy.float64), self._fill.dtype)
+                for _, place in runs:
+                    out[place : place + length] = constant
             case distribution:
-                piece = 1 << 16  # the draws are float64: not all of them at once
-                for first in range(0, out.size, piece):
-                    part = out[first : first + piece]
-                    part[:] = convert(draw(distribution, start + first, part.size), self._fill.dtype)
+                for start, place in runs:
+                    for first in range(0, length, _DRAWN):  # the draws are float64: not all of them at once
+                        part = out[place + first : place + min(first + _DRAWN, length)]
+                        part[:] = convert(draw(distribution, start + first, part.size), self._fill.dtype)
 
     def finish(self) -> None:
         pass

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from threading import Event, Lock, local
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy
 
@@ -25,10 +25,10 @@ from migspec.engine.files import Files
 from migspec.engine.sources import Sources
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
-from migspec.expression import Expression, Read, Side, size_of
+from migspec.expression import Affine, Cast, Concat, Expression, Fill, Permute, Read, Reshape, Side, Slice, Sum, size_of
 from migspec.formats.base import Reader, Writer
 from migspec.lower import Buffer, Copy, lower
-from migspec.routes import keeps_order
+from migspec.routes import is_local
 
 BUDGET = 64 << 20
 """Bytes of working memory for each variable that is being made."""
@@ -97,6 +97,8 @@ class _Work:
             self._writer.write_strings(target.name, evaluate(expression, self._sources.values))
             return
         copies = lower(expression)
+        if not copies:
+            return
         if not hasattr(self._thread, "workspace"):
             self._thread.workspace = Workspace()
         workspace: Workspace = self._thread.workspace
@@ -124,7 +126,7 @@ class _Work:
         if sys.byteorder == "big":
             width = band.dtype.itemsize // (2 if band.dtype.kind == "c" else 1)
             data.view(f"u{width}").byteswap(inplace=True)
-        self._writer.write(name, offset, memoryview(data))
+        self._writer.write(name, offset, data.data)
         if self._progress:
             with self._progress_lock:
                 self._progress(data.size)
@@ -132,10 +134,11 @@ class _Work:
 
 def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterator[tuple[int, int]]:
     """The elements from where to where each band goes: whole rows, or rows of rows, if one fits into `most` bytes."""
-    if all(keeps_order(copy.route) for copy in copies):
-        most = min(most, _BAND_IN_ORDER)
     buffers = [itemsize(copy.leaf.dtype) for copy in copies if isinstance(copy.leaf, Buffer)]
-    room = max(1, most // (itemsize(expression.dtype) + 2 * max(buffers, default=0)))
+    cost = itemsize(expression.dtype) + 2 * max(buffers, default=0)  # of an element: a sum has its addends beside it
+    room = max(1, min(most, _BAND_IN_ORDER) // cost)
+    if not all(_is_local(copy, room) for copy in copies):
+        room = max(1, most // cost)
     row = 1
     for length in reversed(expression.shape):
         if row * length > room:
@@ -146,13 +149,26 @@ def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterato
     return ((start, min(start + band, size)) for start in range(0, size, band))
 
 
+def _is_local(copy: Copy, room: int) -> bool:
+    """Whether short bands suit a copy, and, where it is of an intermediate, what makes that."""
+    if isinstance(copy.leaf, Buffer) and not all(_is_local(part, room) for addend in copy.leaf.addends for part in addend):
+        return False
+    return is_local(copy.route, room)
+
+
 def _reads(expression: Expression) -> Iterator[Read]:
-    if isinstance(expression, Read):
-        yield expression
-    for name in ("input", "inputs"):
-        inputs = getattr(expression, name, ())
-        for tensor in inputs if isinstance(inputs, tuple) else (inputs,):
+    match expression:
+        case Read():
+            yield expression
+        case Fill():
+            return
+        case Concat(inputs) | Sum(inputs):
+            for tensor in inputs:
+                yield from _reads(tensor)
+        case Permute(tensor) | Reshape(tensor) | Slice(tensor) | Cast(tensor) | Affine(tensor):
             yield from _reads(tensor)
+        case _:
+            assert_never(expression)
 
 
 def _run_on(executor: Executor, work: _Work, targets: Iterable[Target]) -> None:

@@ -41,8 +41,9 @@ class Sources:
         if extent is None:
             return ArrayInput(self.values(read))
         _check_length(read, extent)
-        checksum = RunningChecksum(read.variable, extent, self._files) if self._claims(read, extent) else None
-        return FileInput(read.dtype, extent, self._files, checksum)
+        file = self._files.open(extent.path)
+        checksum = RunningChecksum(read.variable, extent, file) if self._claims(read, extent) else None
+        return FileInput(read.dtype, extent, file, checksum)
 
     def place(self, read: Read) -> tuple[str, int] | None:
         """The file and offset of a variable's values, to read files from front to back."""

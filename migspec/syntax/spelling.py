@@ -32,6 +32,8 @@ BARE = re.compile(r"""(?!->)(?:[^\s,"'`()\[\]<>=|;{}\\]|\{[^{}"<>]*\})+""")
 _LITERAL = str.maketrans(
     {"\\": r"\\", '"': r"\"", "*": r"\*", "{": r"\{", "}": r"\}", "\n": r"\n", "\r": r"\r"},
 )
+# The arguments that an op may have, in the order in which they are written.
+_ORDER = ("capture", "axis", "axes", "old", "new", "pattern", "content", "dims", "sizes", "count", "value", "gate", "dtype")
 _CONTENT_WORDS = frozenset({"zeros", "ones", "normal", "uniform"})
 _SUM, _PRODUCT, _ATOM = range(3)  # how tightly an expression binds
 
@@ -106,13 +108,8 @@ def op_text(op: Op) -> str:
             start, stop = (_argument(arguments.get(name)) for name in ("start", "stop"))
             return f"slice {_axis(op)} [{start}:{stop}]"
         case _:
-            words = [op.word, *(_worded(op, name, value) for name, value in _ordered(op))]
+            words = [op.word, *(_worded(op, name, arguments.get(name)) for name in _ORDER)]
             return " ".join(word for word in words if word)
-
-
-def _ordered(op: Op) -> list[tuple[str, Argument]]:
-    """The arguments in the order in which they are written: a capture goes before the axis."""
-    return sorted(op.arguments, key=lambda argument: argument[0] != "capture")
 
 
 def _worded(op: Op, name: str, value: Argument) -> str:

@@ -44,6 +44,8 @@ def leaves(draw: st.DrawFn, shape: tuple[int, ...], dtype: str) -> Expression:
 @st.composite
 def reshapes(draw: st.DrawFn, node: Expression) -> Expression:
     left, dims = size_of(node.shape), []
+    if not left:
+        return node
     while left > 1:
         dims.append(draw(st.sampled_from([n for n in range(1, left + 1) if left % n == 0])))
         left //= dims[-1]

@@ -79,7 +79,7 @@ def patterns(draw, hole=False):
     separators = draw(st.lists(st.sampled_from("/."), min_size=len(segments) - 1, max_size=len(segments) - 1))
     for index, segment in enumerate(segments):
         after_slash = index == 0 or separators[index - 1] == "/"
-        if after_slash and isinstance(segment[:1], tuple) and segment and isinstance(segment[0], Plain) and draw(st.booleans()):
+        if after_slash and segment and isinstance(segment[0], Plain) and draw(st.booleans()):
             segments[index] = (Plain("." + segment[0].text), *segment[1:])
         if after_slash and not segment and index < len(separators):
             separators[index] = "/"  # a dot there would belong to the segment
@@ -125,7 +125,7 @@ _optional_dims = st.none() | _dims
 
 
 def _op(word, **arguments):
-    return st.fixed_dictionaries(arguments).map(lambda drawn: Op(word, tuple(drawn.items()), NOWHERE))
+    return st.tuples(*arguments.values()).map(lambda drawn: Op(word, tuple(zip(arguments, drawn, strict=True)), NOWHERE))
 
 
 ops = st.one_of(

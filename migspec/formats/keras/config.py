@@ -15,10 +15,11 @@ _NO_OPTIONS: Mapping[str, object] = {}
 class ObjectConfig:
     """A layer, model or optimizer as its config describes it.
 
-    `kind` is its class in snake case, None for a class that is not Keras' own. `parts` are the layers that its config holds.
+    `kind` is its class in snake case; for a class that is not Keras' own, `>` and its name, so that it is taken for none of Keras'.
+    `parts` are the layers that its config holds.
     """
 
-    kind: str | None
+    kind: str
     name: str
     options: Mapping[str, object]
     parts: tuple[ObjectConfig, ...] = ()
@@ -63,7 +64,7 @@ def _object(value: object) -> ObjectConfig | None:
         return None
     is_own = isinstance(module, str) and module.partition(".")[0] == "keras"
     parts = tuple(part for member in _members(options) if (part := _object(member)) is not None)
-    return ObjectConfig(snake_case(class_name) if is_own else None, name, options, parts)
+    return ObjectConfig(snake_case(class_name) if is_own else f">{class_name}", name, options, parts)
 
 
 def _members(options: Mapping[str, object]) -> Iterator[object]:

@@ -66,7 +66,7 @@ def _slots(config: ObjectConfig, trainable: Sequence[Trainable]) -> list[Trainab
         lists.append(("average",))
     if options.get("gradient_accumulation_steps"):
         lists.append(("gradient_accumulator",))
-    lists.append(_SLOTS[config.kind or ""])
+    lists.append(_SLOTS[config.kind])
     if config.kind == "sgd" and options.get("momentum"):
         lists.append(("momentum",))
     if options.get("amsgrad"):

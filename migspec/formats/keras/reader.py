@@ -14,7 +14,7 @@ from migspec.formats.keras.names import NamedArray, named_arrays
 from migspec.formats.keras.tree import Group
 from migspec.variables import VariableMap
 
-WEIGHTS_FORMAT = "keras-weights"
+WEIGHTS_FORMAT = "weights.h5"
 ARCHIVE_FORMAT = "keras"
 
 

@@ -112,7 +112,7 @@ def _children(
             continue
         own = config.part(child.name) if config else None
         child_kind = own.kind if own else _kind(child, kind, in_list=not group.is_object)
-        if own is None and config is not None and kind is not None and (kind, child.key) == (config.kind, "cell"):
+        if own is None and config is not None and child_kind is not None and (kind, child.key) == (config.kind, "cell"):
             own = replace(config, kind=child_kind, parts=())  # a cell that its layer made has its layer's options
         trainable = place.trainable and (own is None or own.is_trainable)
         yield from _object(child, replace(place, trainable=trainable).below(child), own, child_kind)

@@ -110,7 +110,7 @@ def _name(path: str, key: bytes) -> str:
 
 def _whole(entry: Entry, shards: tuple[str, ...]) -> Whole:
     dtype = dtype_name(entry.dtype)
-    if any(length < 0 for length in entry.shape):
+    if min(entry.shape, default=0) < 0:
         raise ValueError(f"its shape is {list(entry.shape)}")
     if not 0 <= entry.shard < len(shards):
         raise ValueError(f"it lies in data file {entry.shard} of {len(shards)}")
@@ -134,7 +134,7 @@ def _partitioned(
 ) -> Partitioned | Whole:
     """The tensor of an entry with slices. The keys of these are added to `used`."""
     dtype = dtype_name(entry.dtype)
-    if any(length < 0 for length in entry.shape):
+    if min(entry.shape, default=0) < 0:
         raise ValueError(f"its shape is {list(entry.shape)}")
     parts = []
     for extents in entry.slices:

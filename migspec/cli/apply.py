@@ -1,0 +1,114 @@
+"""`migspec apply`: the migration itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from migspec.cli.options import settings, sides, style, style_of
+from migspec.cli.report import Style, exit_code, show
+
+if TYPE_CHECKING:
+    from migspec.migration import Migration, Progress
+
+
+@click.command("apply")
+@click.argument("spec", metavar="SPEC_OR_PLAN")
+@sides(required=True)
+@click.option("--out", "-o", required=True, metavar="O", help="The file to write; its name says the format.")
+@click.option("--format", "format_name", metavar="FORMAT", help="The format of the output, whatever its name says.")
+@click.option("--force", is_flag=True, help="Overwrite an output that exists.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1), default=2, show_default=True, help="How many variables are worked on at once."
+)
+@settings
+@style
+def command(
+    spec: str,
+    source: str,
+    target: str,
+    out: str,
+    format_name: str | None,
+    force: bool,
+    jobs: int,
+    given: tuple[tuple[str, int | float], ...],
+    allow: tuple[str, ...],
+    output_format: str,
+    color: str,
+    quiet: bool,
+) -> int:
+    """Migrate the weights of the source into a new file with the variables of the target.
+
+    The target is a template: it is read, never written. All or nothing: if anything fails, nothing is written.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    shown = style_of(output_format, color, quiet)
+    migration, code = _migration(spec, source, target, dict(given), allow, shown)
+    if migration is None:
+        return code
+    start = time.perf_counter()
+    with ThreadPoolExecutor(jobs) as executor, _progress(migration, quiet) as progress:
+        migration.apply(out, format=format_name, overwrite=force, executor=executor if jobs > 1 else None, progress=progress)
+    if not quiet:
+        from migspec.plan_text import summary
+
+        print(f"wrote {out}: {summary(migration.plan)} in {time.perf_counter() - start:.2f} s", file=sys.stderr)
+    return code
+
+
+def _migration(
+    spec: str, source: str, target: str, given: dict[str, int | float], allow: tuple[str, ...], shown: Style
+) -> tuple[Migration | None, int]:
+    """The migration of a spec or of a saved plan; None after its errors were shown."""
+    from migspec.compiler import compile_spec, read_spec
+    from migspec.diagnostics import SpecError
+    from migspec.migration import Migration, resume
+    from migspec.sides import open_side
+
+    try:
+        if _is_plan(spec):
+            from migspec.plan_json import load_plan
+
+            if given or allow:
+                raise click.UsageError("--set and --allow go into the plan when it is made: give them to `migspec plan`")
+            return resume(load_plan(spec), source, target), 0
+        text = read_spec(spec)
+        old, new = open_side(source), open_side(target)
+        compilation = compile_spec(text, old.variables, new.variables, given=given, allow=allow)
+    except SpecError as error:
+        show(error.diagnostics, shown)
+        return None, exit_code(error.diagnostics)
+    show(compilation.diagnostics, shown)
+    if compilation.plan is None:
+        return None, exit_code(compilation.diagnostics)
+    return Migration(compilation.plan, old, new), 0
+
+
+def _is_plan(path: str) -> bool:
+    """Whether a file is a plan: a spec never begins with a brace."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(64).lstrip().startswith(b"{")
+    except OSError:
+        return False
+
+
+@contextmanager
+def _progress(migration: Migration, quiet: bool) -> Iterator[Progress | None]:
+    """A bar in bytes, with rate and time left, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=migration.output_bytes(kept=True))
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,94 @@
+"""`migspec fmt`: specs in canonical form."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from migspec.cli.report import show, uses_color
+from migspec.diagnostics import Diagnostic, SpecError
+
+
+@click.command("fmt")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a file is not in canonical form.")
+@click.option("--diff", is_flag=True, help="Change nothing; show what would change.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colours.")
+def command(paths: tuple[str, ...], check: bool, diff: bool, color: str) -> int:
+    """Format specs in place; a folder stands for the .mig files below it, `-` for stdin to stdout."""
+    from migspec.compiler import read_spec
+    from migspec.syntax.format import format_spec
+    from migspec.syntax.parse import parse
+    from migspec.text import Text
+
+    code = 0
+    problems: list[Diagnostic] = []
+    for path in _files(paths):
+        try:
+            text = Text("<stdin>", sys.stdin.read()) if path == "-" else read_spec(path)
+        except SpecError as error:
+            problems.extend(error.diagnostics)
+            code = 2
+            continue
+        spec, found = parse(text)
+        if found:
+            problems.extend(found)
+            code = max(code, 1)
+            continue
+        formatted = format_spec(spec)
+        changed = formatted != text.content
+        if diff and changed:
+            click.echo(_difference(text, formatted, colored=uses_color(color, sys.stdout)), nl=False)
+        if (check or diff) and changed:
+            code = max(code, 1)
+            if check:
+                print(f"{text.name} is not formatted", file=sys.stderr)
+        elif path == "-":
+            click.echo(formatted, nl=False)
+        elif changed:
+            code = max(code, _rewrite(path, formatted, problems))
+    show(problems)
+    return code
+
+
+def _files(paths: tuple[str, ...]) -> Iterator[str]:
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            yield from sorted(str(one) for one in Path(path).rglob("*.mig"))
+        else:
+            yield path
+
+
+def _rewrite(path: str, formatted: str, problems: list[Diagnostic]) -> int:
+    """Replace a file's text; returns the exit code."""
+    import os
+
+    temporary = Path(f"{path}.migspec-fmt")
+    try:
+        temporary.write_text(formatted, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        problems.append(Diagnostic("MIG514", "the spec cannot be written", file=path, notes=(error.strerror or str(error),)))
+        return 2
+    print(f"formatted {path}", file=sys.stderr)
+    return 0
+
+
+def _difference(text: object, formatted: str, *, colored: bool) -> str:
+    import difflib
+
+    from migspec.text import Text
+
+    assert isinstance(text, Text)
+    lines = difflib.unified_diff(
+        text.content.splitlines(keepends=True), formatted.splitlines(keepends=True), text.name, f"{text.name} (formatted)"
+    )
+    shown = [line if line.endswith("\n") else line + "\n" for line in lines]
+    if not colored:
+        return "".join(shown)
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    return "".join(click.style(line, fg=colors.get(line[0])) for line in shown)

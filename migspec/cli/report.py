@@ -1,0 +1,54 @@
+"""Diagnostics on the terminal, and the exit code that follows from them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from migspec.diagnostics import Diagnostic, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How diagnostics are shown: `--output-format`, `--color`, `--quiet`."""
+
+    output_format: str = "full"
+    color: str = "auto"
+    quiet: bool = False
+
+
+def show(diagnostics: Sequence[Diagnostic], style: Style | None = None, *, results: bool = False) -> None:
+    """Print diagnostics: on stderr, or on stdout where they are the result of the command."""
+    from migspec.diagnostics.render import render
+
+    style = style or Style()
+    stream = sys.stdout if results else sys.stderr
+    shown = [one for one in diagnostics if not style.quiet or one.severity is Severity.ERROR]
+    if shown or style.output_format == "json":
+        text = render(shown, style.output_format, color=uses_color(style.color, stream))
+        print(text, file=stream)
+
+
+def count_text(diagnostics: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 warning`, or nothing."""
+    from migspec.diagnostics.render_full import summary
+
+    return summary(diagnostics)
+
+
+def uses_color(choice: str, stream: TextIO) -> bool:
+    """Whether a stream gets colours: as asked, or on a terminal unless NO_COLOR (https://no-color.org) is set."""
+    if choice != "auto":
+        return choice == "always"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
+    """0 without errors; 2 if a file or model could not be read or written; else 1."""
+    errors = [one for one in diagnostics if one.severity is Severity.ERROR]
+    if any(one.code.startswith("MIG5") for one in errors):
+        return 2
+    return 1 if errors else 0

@@ -1,0 +1,79 @@
+"""A spec compiled: text and two variable maps in, a plan or diagnostics out. Reads spec files and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from migspec.bind.bind import bind, check_given
+from migspec.bind.types import Binding
+from migspec.check import check
+from migspec.diagnostics import Diagnostic, Severity, file_error
+from migspec.library import load
+from migspec.plan import Plan, make_plan
+from migspec.resolve import resolve
+from migspec.rules import Program
+from migspec.text import Text
+from migspec.variables import VariableMap
+
+COVERAGE_CODES = ("MIG201", "MIG202")
+"""What `--allow` may turn into a warning: errors of coverage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What came of a spec: everything found, and the plan if nothing of it was an error."""
+
+    program: Program
+    diagnostics: tuple[Diagnostic, ...]
+    binding: Binding | None = None
+    plan: Plan | None = None
+
+    @property
+    def has_errors(self) -> bool:
+        return any(one.severity is Severity.ERROR for one in self.diagnostics)
+
+
+def read_spec(path: str) -> Text:
+    """The text of a spec file; raises SpecError (MIG501) if it cannot be read."""
+    try:
+        return Text(path, Path(path).read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise file_error("MIG501", path, "the spec is no UTF-8 text", (str(error),), ("save it as UTF-8",)) from None
+    except OSError as error:
+        from migspec.diagnostics.suggest import nearest
+
+        folder = Path(path).parent
+        near = nearest(Path(path).name, [one.name for one in folder.glob("*.mig")]) if folder.is_dir() else []
+        helps = tuple(f"did you mean `{folder / name}`?" for name in near)
+        raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error),), helps) from None
+
+
+def check_spec(text: Text) -> Compilation:
+    """Syntax, ops and used specs alone, without variables."""
+    program, diagnostics = resolve(text, load)
+    return Compilation(program, diagnostics)
+
+
+def compile_spec(
+    text: Text,
+    source: VariableMap,
+    target: VariableMap,
+    *,
+    given: Mapping[str, int | float] | None = None,
+    allow: Collection[str] = (),
+) -> Compilation:
+    """Compile a spec against the variables of both sides. `given` are values of sizes and numbers; `allow` lists codes of coverage
+    errors that are to be warnings. Raises SpecError for a value given to a name that the spec does not define."""
+    program, found = resolve(text, load)
+    if given:
+        check_given(program, given)
+    binding = bind(program, source, target, given)
+    diagnostics = [*found, *check(binding)]
+    allowed = [one for one in diagnostics if one.code in allow and one.code in COVERAGE_CODES]
+    diagnostics = [replace(one, severity=Severity.WARNING) if one in allowed else one for one in diagnostics]
+    compilation = Compilation(program, tuple(diagnostics), binding)
+    if compilation.has_errors:
+        return compilation
+    return replace(compilation, plan=make_plan(binding, [one for one in diagnostics if one.code not in allow], allowed))

@@ -1,0 +1,221 @@
+"""A compiled migration with both sides open: what runs a plan, and the Python API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from migspec.compiler import compile_spec, read_spec
+from migspec.diagnostics import Diagnostic, SpecError
+from migspec.engine.run import Target, run
+from migspec.expression import Read
+from migspec.formats.base import Reader, Writer
+from migspec.formats.registry import create_writer, format_of
+from migspec.plan import Left, Plan, check_fresh
+from migspec.plan_text import plan_text
+from migspec.sides import is_live, open_side
+from migspec.variables import Variable, VariableMap
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy
+
+Progress = Callable[[int], None]
+"""Called with a number of bytes that were just written."""
+
+
+class Migration:
+    """A plan with the source that it reads and the target that it fills."""
+
+    def __init__(self, plan: Plan, source: Reader, target: Reader) -> None:
+        self.plan = plan
+        self.source = source
+        self.target = target
+
+    def __str__(self) -> str:
+        return plan_text(self.plan)
+
+    def apply(
+        self,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        format: str | None = None,
+        overwrite: bool = False,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Run the plan: into the live target model, or into a file, or both.
+
+        All or nothing: if anything fails, the model is as it was and no file has changed. Without `out` the target must be a live
+        model. `format` overrides what the name of `out` says. Raises SpecError.
+        """
+        path = None if out is None else str(out)
+        if path is None and not is_live(self.target):
+            raise SpecError(
+                [
+                    Diagnostic(
+                        "MIG508",
+                        "there is nothing to write to: the target is no live model, and no output is named",
+                        file=self.target.path,
+                        helps=("name one: `--out FILE`, or `apply(out=...)`",),
+                    )
+                ]
+            )
+        if is_live(self.target):
+            saved_by_framework = path is not None and format_of(path, format) in ("keras", "weights.h5")
+            if path is not None:
+                self._check_output(path, overwrite)
+            moved = VariableMap.of(self.target.variables.label, self._moved())
+            self._run(self.target.writer(moved), moved, executor, progress, kept=False)
+            if path is None:
+                return
+            if saved_by_framework:
+                self.target.save(path, format_of(path, format))
+                return
+        assert path is not None
+        written = VariableMap.of(self.target.variables.label, self._written())
+        template = self.target if self.target.format == format_of(path, format) else None
+        writer = create_writer(
+            path,
+            written,
+            format=format,
+            template=template,
+            overwrite=overwrite,
+            reading=(*self.source.files, *self.target.files),
+        )
+        self._run(writer, written, executor, progress, kept=True)
+
+    def output_bytes(self, *, kept: bool) -> int:
+        """How many bytes will be written, for a progress bar."""
+        return sum(variable.nbytes for variable in (self._written() if kept else self._moved()))
+
+    def close(self) -> None:
+        self.source.close()
+        self.target.close()
+
+    def _run(
+        self, writer: Writer, variables: VariableMap, executor: Executor | None, progress: Progress | None, *, kept: bool
+    ) -> None:
+        try:
+            run(
+                self._targets(variables, kept=kept),
+                {"source": self.source, "target": self.target},
+                writer,
+                executor=executor,
+                progress=progress,
+            )
+            writer.commit()
+        except BaseException:
+            writer.abort()
+            raise
+
+    def _targets(self, variables: VariableMap, *, kept: bool) -> list[Target]:
+        moves = {move.target: move.expression for move in self.plan.moves}
+        targets: list[Target] = []
+        for variable in variables:
+            if variable.name in moves:
+                targets.append(Target(variable.name, moves[variable.name]))
+            elif kept:
+                targets.append(Target(variable.name, Read(variable.name, variable.shape, variable.dtype, "target")))
+        return targets
+
+    def _moved(self) -> Iterator[Variable]:
+        moved = {move.target for move in self.plan.moves}
+        return (variable for variable in self.target.variables if variable.name in moved)
+
+    def _written(self) -> Iterator[Variable]:
+        """What an output holds: every target variable; random state only where the target has values of it."""
+        if self.target.variables.has_values:
+            return iter(self.target.variables)
+        named = [left for left in self.plan.kept if left.cause is not None]
+        if named:
+            raise SpecError([_no_values(named, self.target.variables)])
+        return self._moved()
+
+    def _check_output(self, path: str, overwrite: bool) -> None:
+        """Before a live model is touched: may the output be written?"""
+        from pathlib import Path
+
+        if Path(path).exists() and not overwrite:
+            raise SpecError([Diagnostic("MIG506", "the output exists", file=path, helps=("`--force` overwrites it",))])
+
+
+def compile(
+    spec: str | os.PathLike[str],
+    source: object,
+    target: object,
+    *,
+    given: Mapping[str, int | float] | None = None,
+    allow: Collection[str] = (),
+) -> Migration:
+    """Compile the spec in a file against two sides; raises SpecError with everything that is wrong.
+
+    `source` and `target` are each a path (a checkpoint, a model file, a variable map in JSON), a `package.module:function`, or a live
+    model. Reads headers, no weight.
+    """
+    text = read_spec(str(spec))
+    opened = [open_side(source), open_side(target)]
+    compilation = compile_spec(text, opened[0].variables, opened[1].variables, given=given, allow=allow)
+    if compilation.plan is None:
+        raise SpecError(compilation.diagnostics)
+    return Migration(compilation.plan, opened[0], opened[1])
+
+
+def resume(plan: Plan, source: object, target: object) -> Migration:
+    """A saved plan with its two sides opened; raises SpecError (MIG510) if it is stale."""
+    opened = [open_side(source), open_side(target)]
+    check_fresh(plan, opened[0].variables, opened[1].variables)
+    return Migration(plan, opened[0], opened[1])
+
+
+class Weights(Mapping[str, "numpy.ndarray"]):
+    """The variables of a checkpoint by name, each read when it is asked for."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __getitem__(self, name: str) -> numpy.ndarray:
+        if name not in self.reader.variables:
+            raise KeyError(name)
+        return self.reader.read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (variable.name for variable in self.reader.variables)
+
+    def __len__(self) -> int:
+        return len(self.reader.variables)
+
+    def __repr__(self) -> str:
+        return f"<weights of {self.reader.path}: {len(self)} variables>"
+
+    @property
+    def variables(self) -> VariableMap:
+        return self.reader.variables
+
+    def close(self) -> None:
+        self.reader.close()
+
+    def __enter__(self) -> Weights:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def open_weights(path: object) -> Weights:
+    """Open a checkpoint, a model file or a live model as a lazy mapping; raises SpecError (MIG5xx)."""
+    return Weights(open_side(path))
+
+
+def _no_values(named: list[Left], target: VariableMap) -> Diagnostic:
+    from migspec.fold import fold_texts
+
+    return Diagnostic(
+        "MIG218",
+        f"{fold_texts(left.variable for left in named)} should keep its value, and the target has no values",
+        file=target.label,
+        notes=("a variable map says what variables look like, and holds no values",),
+        helps=("name a model or a checkpoint as target, or `fill` the variable",),
+    )
