@@ -199,6 +199,9 @@ class _Names:
     diagnostics: list[Diagnostic]
     sizes: dict[str, tree.Definition] = field(default_factory=dict)
     numbers: dict[str, tree.Definition] = field(default_factory=dict)
+    values: dict[str, int | float | None] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Names whose definitions are in error: what mentions them is left out without a second error."""
 
     def define(self, body: tree.Body) -> None:
         if not isinstance(body, tree.Sizes | tree.Numbers):
@@ -213,8 +216,35 @@ class _Names:
                 self.diagnostics.append(
                     Diagnostic("MIG113", f"`{definition.name}` is defined twice", Label(definition.span), first)
                 )
-            elif definition.value is None or self.check((definition.value,)):
+            elif definition.value is None:
                 table[definition.name] = definition
+                self.values[definition.name] = None
+            elif self.check((definition.value,)) and self._usable(definition, is_size=table is self.sizes):
+                table[definition.name] = definition
+            else:
+                self.broken.add(definition.name)
+
+    def _usable(self, definition: tree.Definition, *, is_size: bool) -> bool:
+        """Report a value that a size or number cannot have; one that depends on a size without a value is usable."""
+        assert definition.value is not None
+        assert definition.span is not None
+        what, helps = "", ("sizes are whole numbers, 1 or more; `number` defines others",)
+        try:
+            value = arithmetic.value_of(definition.value, self.values)
+        except arithmetic.NotYetKnown:
+            return True
+        except ZeroDivisionError:
+            what, helps = "divides by zero", ()
+        else:
+            self.values[definition.name] = value
+            if not is_size or (isinstance(value, int) and value >= 1):
+                return True
+            what = f"is {value}"
+        kind = "size" if is_size else "number"
+        self.diagnostics.append(
+            Diagnostic("MIG114", f"the {kind} `{definition.name}` {what}", Label(definition.span), helps=helps)
+        )
+        return False
 
     def check(self, expressions: tuple[tree.Arithmetic, ...]) -> bool:
         """Report each name that is neither a size nor a number."""
@@ -223,7 +253,8 @@ class _Names:
             for reference in arithmetic.references(expression):
                 if reference.name not in self.sizes and reference.name not in self.numbers:
                     sound = False
-                    self._report_unknown(reference)
+                    if reference.name not in self.broken:
+                        self._report_unknown(reference)
         return sound
 
     def check_content(self, content: tree.Content) -> bool:

@@ -91,7 +91,7 @@ def _enumerate(scope: Scope, problems: Problems, result: Enumeration) -> list[Sc
         enumerate_rule(rule, scope, problems, result)
     scopes = [scope]
     for mounted in scope.program.mounts:
-        for inner in mount(scope, mounted, problems):
+        for inner in mount(scope, mounted, problems, result):
             scopes.extend(_enumerate(inner, problems, result))
     return scopes
 

@@ -50,21 +50,29 @@ def enumerate_rule(rule: Rule, scope: Scope, problems: Problems, result: Enumera
         case "same":
             _same(rule, scope, source, target, problems, result)
         case "drop":
-            for element in _elements(rule, rule.sources, source, scope, problems, result.missing_sources):
+            for element in _elements(
+                rule, rule.sources, source, scope, problems, result.missing_sources, result.excused_sources
+            ):
                 result.instances.append(Instance(rule, scope, {}, sources=(element,)))
         case "keep" | "fill":
-            for element in _elements(rule, rule.targets, target, scope, problems, result.missing_targets):
+            for element in _elements(
+                rule, rule.targets, target, scope, problems, result.missing_targets, result.excused_targets
+            ):
                 result.instances.append(Instance(rule, scope, {}, targets=(element,)))
 
 
 def _elements(
-    rule: Rule, listed: PatternList | None, side: Side, scope: Scope, problems: Problems, missing: list[str]
+    rule: Rule, listed: PatternList | None, side: Side, scope: Scope, problems: Problems, missing: list[str], excused: set[str]
 ) -> Iterator[Element]:
     assert listed is not None
     patterns = [constrained(p, constraints_of(*listed.patterns), numeric_captures(*listed.patterns)) for p in listed.patterns]
     found = list_matches(listed, patterns, side, scope, problems, captures_matter=False, optional=rule.if_present)
     if found is None:
-        missing.extend(text_of(pattern) for pattern in listed.patterns)
+        for pattern in patterns:
+            fits = fitting(pattern, side)
+            excused.update(fits)
+            if not fits:
+                missing.append(text_of(pattern))
         return
     seen: dict[str, Element] = {}
     for one in found:
@@ -116,6 +124,7 @@ class _Moves:
                 continue
             targets = self._targets(captures, templates, excepted)
             if targets is None:
+                self._excuse_targets(captures)
                 self.result.excused_sources.update(element.variable.name for element in sources)
                 continue
             self.result.instances.append(Instance(rule, self.scope, captures, sources, targets, rule.operations))
@@ -239,17 +248,17 @@ class _Moves:
     def _excuse(self, lefts: Sequence[Pattern], rights: Sequence[Pattern]) -> None:
         """Whatever the patterns fit is not reported as uncovered: their rule has its error."""
         for pattern in lefts:
-            fitting = _fitting(pattern, self.source)
-            self.result.excused_sources.update(fitting)
-            if not fitting:
+            fits = fitting(pattern, self.source)
+            self.result.excused_sources.update(fits)
+            if not fits:
                 self.result.missing_sources.append(text_of(pattern))
         for pattern in rights:
-            self.result.excused_targets.update(_fitting(pattern, self.target))
+            self.result.excused_targets.update(fitting(pattern, self.target))
 
     def _excuse_targets(self, captures: Captures) -> None:
         assert self.rule.targets is not None
         for pattern in self.rule.targets.patterns:
-            self.result.excused_targets.update(_fitting(paste(pattern, captures), self.target))
+            self.result.excused_targets.update(fitting(paste(pattern, captures), self.target))
 
 
 def _grouped(found: list[Match], names: Sequence[str]) -> dict[tuple[tuple[str, str], ...], list[Match]]:
@@ -259,7 +268,8 @@ def _grouped(found: list[Match], names: Sequence[str]) -> dict[tuple[tuple[str, 
     return groups
 
 
-def _fitting(pattern: Pattern, side: Side) -> set[str]:
+def fitting(pattern: Pattern, side: Side) -> set[str]:
+    """The variables that a pattern fits, in whichever way; nothing is reported."""
     matcher = Matcher(pattern)
     if matcher.exact is not None:
         return {found.variable.name for found in side.index.lookup(matcher.exact)}
@@ -273,7 +283,12 @@ def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Proble
     patterns = [constrained(p, constraints_of(*listed.patterns), numeric_captures(*listed.patterns)) for p in listed.patterns]
     found = list_matches(listed, patterns, source, scope, problems, captures_matter=False, optional=rule.if_present)
     if found is None:
-        result.missing_sources.extend(text_of(pattern) for pattern in patterns)
+        for pattern in patterns:
+            fits = fitting(pattern, source)
+            result.excused_sources.update(fits)
+            if not fits:
+                result.missing_sources.append(text_of(pattern))
+            result.excused_targets.update(fitting(pattern, target))
         return
     pairs: dict[str, list[tuple[bool, Element, Variable]]] = {}
     for pattern, matched in zip(patterns, found, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from migspec import arithmetic
+from migspec.bind.instances import Enumeration, fitting
 from migspec.bind.match import Side, matches, span_of
 from migspec.bind.problems import Problems, described, nearest_variables
 from migspec.bind.sizes import Contradiction, Equation, solve
@@ -32,16 +33,18 @@ class _Seen:
     lines: dict[int, list[tuple[Captures, Variable]]] = field(default_factory=dict)
 
 
-def mount(outer: Scope, mounted: Mount, problems: Problems) -> Iterator[Scope]:
-    """A scope for each instance of a `use`."""
+def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration) -> Iterator[Scope]:
+    """A scope for each instance of a `use`. What lies where a `use` fails to mount is not reported as uncovered as well."""
     use, program = mounted.use, mounted.program
     place = mounted.statement.span
     sources = _interface(use.source, "source", program, Side(outer.sources, "source"), outer, problems)
     targets = _interface(use.target, "target", program, Side(outer.targets, "target"), outer, problems)
     if sources is None or targets is None:
+        _excuse(outer, mounted, result)
         return
     if not sources:
         if not use.if_present:
+            _excuse(outer, mounted, result)
             wanted = ", ".join(f"`{text_of(line.names[0])}`" for line, _ in program.interface if line.side == "source")
             label = Label(span_of(use.source) if use.source is not None else place)
             shown = text_of(use.source) if use.source is not None else use.spec
@@ -75,6 +78,30 @@ def mount(outer: Scope, mounted: Mount, problems: Problems) -> Iterator[Scope]:
         if all(complete):
             settle_interface(scope, seen.lines, goal.lines, problems)
             yield scope
+        else:
+            result.excused_sources.update(variable.name for variable in seen.variables.values())
+            result.excused_targets.update(variable.name for variable in goal.variables.values())
+            _excuse(outer, mounted, result, dict(key))
+
+
+def _excuse(outer: Scope, mounted: Mount, result: Enumeration, captures: Captures | None = None) -> None:
+    """Whatever lies under the prefixes of a `use` in error, or is nearest to what its interface names there."""
+    sides = (
+        (mounted.use.source, "source", Side(outer.sources, "source"), result.excused_sources, result.missing_sources),
+        (mounted.use.target, "target", Side(outer.targets, "target"), result.excused_targets, result.missing_targets),
+    )
+    for prefix, word, side, excused, missing in sides:
+        below = tree.Pattern(((tree.DoubleStar(),),), ())
+        if prefix is not None:
+            excused.update(fitting(paste(composed(prefix, below), captures or {}), side))
+        for line, _ in mounted.program.interface:
+            if line.side != word:
+                continue
+            pattern = line.names[0] if prefix is None else paste(composed(prefix, line.names[0]), captures or {})
+            fits = fitting(pattern, side)
+            excused.update(fits)
+            if not fits:
+                missing.append(text_of(pattern))
 
 
 def assert_interface(scope: Scope, problems: Problems) -> None:

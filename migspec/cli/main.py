@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -63,6 +64,8 @@ def main() -> None:
 
 def run() -> None:
     """The entry point: runs a command and turns whatever happens into an exit code."""
+    # A live model imports TensorFlow, whose start-up log would drown what the command says; whoever wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.exit(run_with(sys.argv[1:]))
 
 
@@ -78,8 +81,6 @@ def run_with(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read the output has gone, as in `migspec inspect X | head`. Python would complain once more when it flushes.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

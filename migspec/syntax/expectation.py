@@ -14,7 +14,22 @@ from migspec.syntax.operations import WORDS
 from migspec.syntax.problem import Malformed, did_you_mean, malformed, replacement, suggestions
 from migspec.text import Span
 
-_STATEMENTS = ("mig", "size", "number", "source", "target", "use", "rename", "copy", "same", "drop", "keep", "fill", "slots", "cast")
+_STATEMENTS = (
+    "mig",
+    "size",
+    "number",
+    "source",
+    "target",
+    "use",
+    "rename",
+    "copy",
+    "same",
+    "drop",
+    "keep",
+    "fill",
+    "slots",
+    "cast",
+)
 _OPERATORS = frozenset({"PLUS", "MINUS", "TIMES", "DIVIDED"})
 _FOUND = re.compile(r'"(?:[^"\\]|\\.)*"|[=-]>|[^\s,"()\[\]{}]+|\S')
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,7 +56,9 @@ def unexpected(code: str, error: UnexpectedInput, place: Place) -> Malformed:
 def open_quote(code: str, position: int, place: Place) -> Malformed:
     """The finding for a quote that its line does not close; `position` is that of the quote in `code`."""
     span = _span(place, position, position + 1)
-    return malformed("MIG101", "a quote is never closed", span, "no `\"` follows on this line", helps=("a text ends on its line",))
+    return malformed(
+        "MIG101", "a quote is never closed", span, 'no `"` follows on this line', helps=("a text ends on its line",)
+    )
 
 
 def _span(place: Place, start: int, end: int) -> Span:
@@ -102,7 +119,7 @@ def _stray(code: str, match: re.Match[str], accepted: frozenset[str], place: Pla
             if closing > 0 and '"' not in code[match.start() : closing]:
                 edits = (Edit(span, '"'), Edit(_span(place, closing, closing + 1), '"'))
                 fixes = (Fix("write double quotes", edits, Applicability.SAFE),)
-            return malformed("MIG101", "names and texts are quoted with `\"`", span, fixes=fixes)
+            return malformed("MIG101", 'names and texts are quoted with `"`', span, fixes=fixes)
         case character if character in "()[]<>=|;" and in_name and accepted & {"PATTERN", "EXCEPT", "OR"}:
             helps = ("put the name in double quotes",)
             return malformed("MIG101", f"`{character}` stands in a name only inside double quotes", span, helps=helps)
@@ -150,7 +167,9 @@ def _wrong_word(accepted: frozenset[str], found: Span, second_arrow: bool) -> Ma
     return malformed("MIG101", f"expected {_words(accepted)}, found `{word}`", found, helps=helps, fixes=fixes)
 
 
-_ELSEWHERE = frozenset({*_STATEMENTS, "with", "except", "or", "for", "to", "on", "in", "heads", "from", "else", "seed", "inverse"})
+_ELSEWHERE = frozenset(
+    {*_STATEMENTS, "with", "except", "or", "for", "to", "on", "in", "heads", "from", "else", "seed", "inverse"}
+)
 
 
 def _whole(word: str) -> str:

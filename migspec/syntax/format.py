@@ -115,7 +115,9 @@ def _wrapped(layout: tuple[_Group, ...]) -> list[str]:
         indent = _INDENT if lines else ""
         if group.stacked and len(indent) + len(group.text) > WIDTH:
             arrow, *targets = group.words
-            lines += [f"{indent}{arrow} {target}" if index == 0 else f"{indent}   {target}" for index, target in enumerate(targets)]
+            lines += [
+                f"{indent}{arrow} {target}" if index == 0 else f"{indent}   {target}" for index, target in enumerate(targets)
+            ]
         else:
             lines += _filled(group, indent)
     return lines

@@ -85,7 +85,11 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
             axis, heads = _axis(children[2], place), arithmetic(node(children[3]), place)
             return "rope", (("old", str(children[0])), ("new", str(children[1])), ("axis", axis), ("heads", heads))
         case "split":
-            return "split", (("axis", _axis(children[0], place)), ("sizes", _optional_dims(children[1], place)), ("count", None))
+            return "split", (
+                ("axis", _axis(children[0], place)),
+                ("sizes", _optional_dims(children[1], place)),
+                ("count", None),
+            )
         case "split_in":
             count = arithmetic(node(children[1]), place)
             return "split", (("axis", _axis(children[0], place)), ("sizes", None), ("count", count))

@@ -69,7 +69,13 @@ def test_no_mutation_of_a_spec_makes_the_parser_raise(spec, data):
 
 
 @_settings
-@given(st.lists(st.sampled_from(["rename", "a", "b/c", "->", ",", "split", "rows", "{i}", '"x"', "if", "present", "[", "1", "\n", "with"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["rename", "a", "b/c", "->", ",", "split", "rows", "{i}", '"x"', "if", "present", "[", "1", "\n", "with"]
+        )
+    )
+)
 def test_no_heap_of_words_makes_the_parser_raise(words):
     spec = check_total(" ".join(words))
     text = format_spec(spec)

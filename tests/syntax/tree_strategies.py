@@ -36,7 +36,22 @@ from migspec.syntax.tree import (
 )
 from migspec.text import Span, Text
 
-KEYWORDS = ["split", "to", "with", "rename", "if", "gates", "cast", "inverse", "present", "except", "because", "int", "zeros", "normal"]
+KEYWORDS = [
+    "split",
+    "to",
+    "with",
+    "rename",
+    "if",
+    "gates",
+    "cast",
+    "inverse",
+    "present",
+    "except",
+    "because",
+    "int",
+    "zeros",
+    "normal",
+]
 NOWHERE = Span(Text("made", ""), 0, 0)
 
 # --- names and patterns
@@ -45,9 +60,9 @@ _tame = st.text("abxyz019_-", min_size=1, max_size=6)
 _nasty = st.text("ab0_-+:@$~%^&!?# \t\"'`\\*{}()[]<>=|;,é→“”’–\u200b\xa0\n\r", min_size=1, max_size=8)
 _plain = st.sampled_from(KEYWORDS) | _tame | _nasty
 identifiers = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,4}", fullmatch=True) | st.sampled_from(KEYWORDS)
-_choices = st.lists(st.text("ab0_-:'#=;é→", min_size=1, max_size=4) | st.just("int"), min_size=1, max_size=3, unique=True).filter(
-    lambda texts: texts not in (["int"], ["_"])
-)
+_choices = st.lists(
+    st.text("ab0_-:'#=;é→", min_size=1, max_size=4) | st.just("int"), min_size=1, max_size=3, unique=True
+).filter(lambda texts: texts not in (["int"], ["_"]))
 _ranges = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
 _factors = st.integers(-3, 3).filter(bool)
 
@@ -101,7 +116,9 @@ _lists = st.builds(
 
 # --- numbers
 
-_numbers = st.integers(0, 10**18 - 1) | st.floats(0, allow_nan=False, allow_infinity=False) | st.sampled_from([0, 1, 0.0, 1.0, 1e-5])
+_numbers = (
+    st.integers(0, 10**18 - 1) | st.floats(0, allow_nan=False, allow_infinity=False) | st.sampled_from([0, 1, 0.0, 1.0, 1e-5])
+)
 arithmetic = st.recursive(
     st.builds(Number, _numbers) | st.builds(Reference, identifiers),
     lambda inner: st.builds(Negative, inner) | st.builds(Binary, st.sampled_from("+-*/"), inner, inner),
