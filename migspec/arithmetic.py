@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from migspec.syntax.tree import Arithmetic, Binary, Negative, Number, Reference
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class UnknownName(Exception):
@@ -85,6 +87,8 @@ def value_of(expression: Arithmetic, values: Values) -> int | float:
 
 def linear_of(expression: Arithmetic, values: Values) -> Linear | None:
     """The expression as a linear form in what is not known yet; None where an unknown enters otherwise."""
+    from fractions import Fraction
+
     match expression:
         case Number(value=value):
             return Linear(Fraction(value), ())
@@ -139,5 +143,5 @@ def _scaled(form: Linear, factor: Fraction) -> Linear:
 def _added(a: Linear, b: Linear) -> Linear:
     total: dict[str, Fraction] = {}
     for name, value in a.coefficients + b.coefficients:
-        total[name] = total.get(name, Fraction(0)) + value
+        total[name] = total[name] + value if name in total else value
     return Linear(a.constant + b.constant, tuple((name, value) for name, value in total.items() if value))

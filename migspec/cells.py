@@ -40,6 +40,7 @@ class Cells:
     def __init__(self, variables: VariableMap) -> None:
         self._shapes = {normal_name(variable.name): variable for variable in variables}
         self._recurrent = {name.rpartition("/")[0] for name in self._shapes if name.rpartition("/")[2] == "recurrent_kernel"}
+        self._tf1: dict[str, Cell | None] = {}
 
     def of(self, variable: Variable) -> Cell | None:
         """The cell of a variable, None if it belongs to none."""
@@ -47,15 +48,23 @@ class Cells:
         parent = name.rpartition("/")[0]
         if parent in self._recurrent:
             return self._keras(parent)
-        segments = name.split("/")
-        for place in range(len(segments) - 2, -1, -1):
-            path = "/".join(segments[: place + 1])
+        # Variables of one layer share their parent, so each parent is looked at once.
+        if parent not in self._tf1:
+            self._tf1[parent] = self._tf1_cell(parent)
+        return self._tf1[parent]
+
+    def _tf1_cell(self, parent: str) -> Cell | None:
+        """The TF1 cell that a path is or lies in, innermost first."""
+        path = parent
+        while path:
+            above, _, segment = path.rpartition("/")
             if path in self._recurrent:
                 return None
-            if _TF1_LSTM.fullmatch(segments[place]):
+            if _TF1_LSTM.fullmatch(segment):
                 return Cell("tf1", "lstm", path)
-            if _TF1_GRU.fullmatch(segments[place]):
+            if _TF1_GRU.fullmatch(segment):
                 return Cell("tf1", "gru", path)
+            path = above
         return None
 
     def sibling(self, variable: Variable, name: str) -> Variable | None:

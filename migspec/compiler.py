@@ -4,35 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migspec.bind.bind import bind, check_given
 from migspec.bind.types import Binding
 from migspec.check import check
 from migspec.diagnostics import Diagnostic, Severity, file_error
 from migspec.library import load
-from migspec.plan import Plan, make_plan
 from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.text import Text
 from migspec.variables import VariableMap
 
+if TYPE_CHECKING:
+    from migspec.plan import Plan
+
 COVERAGE_CODES = ("MIG201", "MIG202")
 """What `--allow` may turn into a warning: errors of coverage."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compilation:
-    """What came of a spec: everything found, and the plan if nothing of it was an error."""
+    """What came of a spec: everything found, and what of it `--allow` let pass."""
 
     program: Program
     diagnostics: tuple[Diagnostic, ...]
     binding: Binding | None = None
-    plan: Plan | None = None
+    allowed: tuple[Diagnostic, ...] = ()
 
     @property
     def has_errors(self) -> bool:
         return any(one.severity is Severity.ERROR for one in self.diagnostics)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The plan, if nothing that was found is an error. Made when it is asked for: a check needs none."""
+        if self.binding is None or self.has_errors:
+            return None
+        from migspec.plan import make_plan
+
+        return make_plan(self.binding, [one for one in self.diagnostics if one not in self.allowed], self.allowed)
 
 
 def read_spec(path: str) -> Text:
@@ -71,9 +84,7 @@ def compile_spec(
         check_given(program, given)
     binding = bind(program, source, target, given)
     diagnostics = [*found, *check(binding)]
-    allowed = [one for one in diagnostics if one.code in allow and one.code in COVERAGE_CODES]
-    diagnostics = [replace(one, severity=Severity.WARNING) if one in allowed else one for one in diagnostics]
-    compilation = Compilation(program, tuple(diagnostics), binding)
-    if compilation.has_errors:
-        return compilation
-    return replace(compilation, plan=make_plan(binding, [one for one in diagnostics if one.code not in allow], allowed))
+    passed = [one for one in diagnostics if one.code in allow and one.code in COVERAGE_CODES]
+    warned = tuple(replace(one, severity=Severity.WARNING) for one in passed)
+    kept = tuple(one for one in diagnostics if one not in passed)
+    return Compilation(program, (*kept, *warned), binding, warned)

@@ -68,11 +68,15 @@ def lower(expression: Expression) -> tuple[Copy, ...]:
     """
     if prod(expression.shape) == 0:
         return ()
+    if isinstance(expression, Read):  # the commonest case of all, there may be thousands
+        return (Copy(expression, simplified(straight(prod(expression.shape)))),)
     return _Lowering({}).whole(expression)
 
 
 @dataclass(frozen=True, slots=True)
 class _Lowering:
+    """One lowering in progress."""
+
     buffers: dict[Expression, Buffer]  # one for each sub-expression, however often it is used
 
     def whole(self, node: Expression) -> tuple[Copy, ...]:

@@ -33,6 +33,8 @@ def normal_name(name: str) -> str:
 
 @dataclass(slots=True)
 class _Node:
+    """One segment, and what lies below it."""
+
     children: dict[str, _Node] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     ordered: list[str] | None = None

@@ -228,7 +228,7 @@ class Template:
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
         self.captures = capture_names(pattern)
-        pieces: list[str | tuple[str, Part]] = []
+        pieces: list[str | tuple[str, Part | None]] = []
         count = 0
         self._simple = True
         for index, segment in enumerate(pattern.segments):
@@ -242,7 +242,8 @@ class Template:
                     count += 1
                     pieces.append((f"*{count}", part))
                 elif isinstance(part, Capture):
-                    pieces.append((part.name, part))
+                    verbatim = part.kind in ("text", "int", "range", "choice") and (part.scale, part.offset) == (1, 0)
+                    pieces.append((part.name, None if verbatim else part))
                 if isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments"):
                     self._simple = False
         self._pieces = pieces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from migspec.bind.types import Binding, Bound
@@ -37,7 +37,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A variable that is kept or dropped; `cause` is None for random state, which is kept without a statement."""
+    """A variable that is kept or dropped.
+
+    `cause` is None where no statement says so: for random state, which is kept unasked, and for what `--allow` lets pass, where
+    `because` names the option.
+    """
 
     variable: str
     cause: Cause | None
@@ -73,6 +77,8 @@ class Plan:
 
 def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iterable[Diagnostic] = ()) -> Plan:
     """The plan of a binding without errors. Its notes are the notes and warnings among the diagnostics, and those of the rules."""
+    allowed = tuple(allowed)
+    codes = {one.code for one in allowed}
     causes: dict[tuple[Rule, tuple[Span, ...]], Cause] = {}
 
     def cause(rule: Rule, uses: tuple[Span, ...] = ()) -> Cause:
@@ -100,16 +106,25 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
         tuple(
             Left(one.target.name, None if one.rule is None else cause(one.rule), one.rule.because if one.rule else None)
             for one in binding.kept
-        ),
-        tuple(Left(one.source.name, cause(one.rule), one.rule.because) for one in binding.dropped),
+        )
+        + _let_pass("MIG202", binding.target, binding.covered, codes),
+        tuple(Left(one.source.name, cause(one.rule), one.rule.because) for one in binding.dropped)
+        + _let_pass("MIG201", binding.source, binding.used, codes),
         tuple(f"{one.code}: {one.message}" for one in allowed),
         tuple(notes),
     )
 
 
+def _let_pass(code: str, variables: VariableMap, accounted: Collection[str], codes: Collection[str]) -> tuple[Left, ...]:
+    """The variables that no statement speaks of, where `--allow` lets that pass: they stand in the plan like all others."""
+    if code not in codes:
+        return ()
+    return tuple(Left(one.name, None, f"--allow {code}") for one in variables if one.name not in accounted)
+
+
 def map_fingerprint(variables: VariableMap) -> Fingerprint:
     """The fingerprint of a variable map: of names, shapes and dtypes, in whatever order."""
-    content = sorted((variable.name, list(variable.shape), variable.dtype) for variable in variables)
+    content = sorted((variable.name, variable.shape, variable.dtype) for variable in variables)
     return Fingerprint(variables.label, hashlib.sha256(json.dumps(content).encode()).hexdigest())
 
 

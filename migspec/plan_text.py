@@ -25,10 +25,8 @@ def plan_text(plan: Plan) -> str:
         lines.append("")
     lines.extend(_left_lines("keep", plan.kept))
     lines.extend(_left_lines("drop", plan.dropped))
-    for allowed in plan.allowed:
-        lines.append(f"allowed: {allowed}")
-    for note in plan.notes:
-        lines.append(f"note: {note}")
+    lines.extend(f"allowed: {allowed}" for allowed in plan.allowed)
+    lines.extend(f"note: {note}" for note in plan.notes)
     if plan.allowed or plan.notes:
         lines.append("")
     lines.append(summary(plan))
@@ -90,9 +88,11 @@ def _left_lines(word: str, left: Sequence[Left]) -> list[str]:
     for one in left:
         causes.setdefault((one.cause, one.because), []).append(one.variable)
     for (cause, because), names in causes.items():
-        lines.extend(_cause_lines(cause) if cause is not None else ["random state of the target, kept without being named"])
-        reason = f'  because "{because}"' if because is not None and cause is None else ""
-        lines.extend(f"    {word} {name}{reason}" for name in _names(names))
+        if cause is not None:
+            lines.extend(_cause_lines(cause))
+        else:
+            lines.append(f"{because}: in no statement" if because else "random state of the target, kept without being named")
+        lines.extend(f"    {word} {name}" for name in _names(names))
         lines.append("")
     return lines
 

@@ -127,7 +127,7 @@ def _values(distribution: Normal | Uniform, words: numpy.ndarray) -> Floats:
         case Normal(stddev):
             # 52 bits and a half over 2**52: exact, symmetric, never 0 or 1
             probabilities = ((words >> numpy.uint64(12)).astype(numpy.float64) + 0.5) * 2.0**-52
-            return _percentage_points(probabilities) * stddev
+            return standard_normal_quantiles(probabilities) * stddev
         case _:
             assert_never(distribution)
 
@@ -140,7 +140,7 @@ def _words(seed: int, stream: str, start: int, count: int) -> numpy.ndarray:
     return words[skipped:]
 
 
-def _percentage_points(probabilities: Floats) -> Floats:
+def standard_normal_quantiles(probabilities: Floats) -> Floats:
     """The quantiles of the standard normal distribution, to about 1 part in 1e16."""
     centred = probabilities - 0.5
     result = centred * _ratio(_CENTRE, 0.180625 - centred * centred)

@@ -39,6 +39,8 @@ def resolve(text: Text, load: Load) -> tuple[Program, tuple[Diagnostic, ...]]:
 
 @dataclass(slots=True)
 class _Resolver:
+    """One resolution in progress: what was found wrong so far, and the specs that were resolved already."""
+
     load: Load
     diagnostics: list[Diagnostic] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)

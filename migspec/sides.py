@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from migspec.formats.base import Reader
 from migspec.formats.registry import open_reader
-from migspec.models.load import is_live_reference, load_live, open_model
 
 if TYPE_CHECKING:
     from migspec.models.base import LiveModel
@@ -21,11 +20,13 @@ def open_side(named: object) -> Reader:
         named = named.__fspath__()
     if isinstance(named, bytes):
         named = named.decode()
+    if isinstance(named, str) and ":" not in named:
+        return open_reader(named)
+    from migspec.models.load import is_live_reference, load_live, open_model
+
     if not isinstance(named, str):
         return open_model(named, type(named).__name__)
-    if is_live_reference(named):
-        return open_model(load_live(named), named)
-    return open_reader(named)
+    return open_model(load_live(named), named) if is_live_reference(named) else open_reader(named)
 
 
 def is_live(reader: Reader) -> TypeGuard[LiveModel]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from migspec.bind.match import Match, Side, in_bundle_order, list_matches, matches, report_no_target, span_of
+from migspec.bind.match import Match, Side, in_bundle_order, list_matches, matches, report_exception, report_no_target, span_of
 from migspec.bind.problems import Problems
 from migspec.bind.types import SAME, Element, Instance, Scope
 from migspec.diagnostics import Diagnostic, Label
@@ -24,6 +24,9 @@ from migspec.patterns import (
 from migspec.rules import Rule
 from migspec.syntax.tree import Pattern, PatternList
 from migspec.variables import Variable
+
+_Key = tuple[tuple[str, str], ...]
+"""The values of some captures, in the order in which a pattern names them."""
 
 
 @dataclass(slots=True)
@@ -116,30 +119,40 @@ class _Moves:
             _grouped(matched, [n for n in capture_names(left) if n in shared])
             for matched, left in zip(found, lefts, strict=True)
         ]
+        items = [_Item(left, group, shared) for left, group in zip(lefts, groups, strict=True)]
         templates = [Template(right) for right in rights]
-        excepted = self._excepted_targets()
+        exceptions = self._excepted_targets()
+        narrowing: set[Pattern] = set()
         for captures in self._assignments(groups):
-            sources = self._sources(captures, lefts, groups, shared)
+            sources = self._sources(captures, items)
             if sources is None:
                 continue
-            targets = self._targets(captures, templates, excepted)
+            targets = self._targets(captures, templates)
             if targets is None:
                 self._excuse_targets(captures)
                 self.result.excused_sources.update(element.variable.name for element in sources)
                 continue
-            self.result.instances.append(Instance(rule, self.scope, captures, sources, targets, rule.operations))
+            names = {element.variable.name for element in targets}
+            hit = {exception for exception, excepted in exceptions.items() if excepted & names}
+            narrowing |= hit
+            if not hit:  # else its variables, those of the source too, are left to other rules
+                self.result.instances.append(Instance(rule, self.scope, captures, sources, targets, rule.operations))
+        for exception in exceptions:
+            if exception not in narrowing and not rule.if_present:
+                report_exception(exception, self.target, self.problems)
 
-    def _excepted_targets(self) -> set[str]:
+    def _excepted_targets(self) -> dict[Pattern, set[str]]:
+        """What each `except` of the right side fits."""
         assert self.rule.targets is not None
-        names: set[str] = set()
+        excepted: dict[Pattern, set[str]] = {}
         for exception in self.rule.targets.exceptions:
             found = matches(exception, self.target, self.scope, self.problems, captures_matter=False)
-            names.update(match.element.variable.name for match in found or ())
-        return names
+            excepted[exception] = {match.element.variable.name for match in found or ()}
+        return excepted
 
-    def _assignments(self, groups: Sequence[dict[tuple[tuple[str, str], ...], list[Match]]]) -> Iterator[Captures]:
+    def _assignments(self, groups: Sequence[dict[_Key, list[Match]]]) -> Iterator[Captures]:
         """Every choice of the shared captures for which at least one source item has matches, joined over the items."""
-        assignments: dict[tuple[tuple[str, str], ...], Captures] = {(): {}}
+        assignments: dict[_Key, Captures] = {(): {}}
         bound: set[str] = set()
         for group in sorted(groups, key=lambda group: -max((len(key) for key in group), default=0)):
             names = {name for key in group for name, _ in key}
@@ -150,7 +163,7 @@ class _Moves:
                 for key in extra:
                     assignments[tuple(sorted(key))] = dict(key)
                 continue
-            joined: dict[tuple[tuple[str, str], ...], Captures] = {}
+            joined: dict[_Key, Captures] = {}
             for captures in assignments.values():
                 for key in group:
                     if all(captures.get(name, value) == value for name, value in key):
@@ -160,25 +173,17 @@ class _Moves:
         if any(groups):
             yield from assignments.values()
 
-    def _sources(
-        self,
-        captures: Captures,
-        lefts: Sequence[Pattern],
-        groups: Sequence[dict[tuple[tuple[str, str], ...], list[Match]]],
-        shared: set[str],
-    ) -> tuple[Element, ...] | None:
+    def _sources(self, captures: Captures, items: Sequence[_Item]) -> tuple[Element, ...] | None:
         elements: list[Element] = []
         lacking: list[Pattern] = []
-        for left, group in zip(lefts, groups, strict=True):
-            names = capture_names(left)
-            key = tuple((name, captures[name]) for name in names if name in shared)
-            found = group.get(key)
+        for item in items:
+            found = item.group.get(tuple((name, captures[name]) for name in item.shared))
             if not found:
-                lacking.append(left)
+                lacking.append(item.pattern)
                 continue
-            ordered = in_bundle_order(found, [name for name in names if name not in shared], left, self.problems)
+            ordered = in_bundle_order(found, item.own, item.pattern, self.problems)
             if ordered is None:
-                self._excuse([left], ())
+                self._excuse([item.pattern], ())
                 self._excuse_targets(captures)
                 return None
             elements.extend(match.element for match in ordered)
@@ -203,7 +208,7 @@ class _Moves:
             return None
         return tuple(elements)
 
-    def _targets(self, captures: Captures, templates: Sequence[Template], excepted: set[str]) -> tuple[Element, ...] | None:
+    def _targets(self, captures: Captures, templates: Sequence[Template]) -> tuple[Element, ...] | None:
         elements: list[Element] = []
         for template in templates:
             if all(name in captures for name in template.captures):
@@ -213,8 +218,6 @@ class _Moves:
             if found is None:
                 return None
             elements.extend(found)
-        if excepted and any(element.variable.name in excepted for element in elements):
-            return None
         return tuple(elements)
 
     def _one_target(self, captures: Captures, template: Template) -> list[Element] | None:
@@ -261,8 +264,18 @@ class _Moves:
             self.result.excused_targets.update(fitting(paste(pattern, captures), self.target))
 
 
-def _grouped(found: list[Match], names: Sequence[str]) -> dict[tuple[tuple[str, str], ...], list[Match]]:
-    groups: dict[tuple[tuple[str, str], ...], list[Match]] = {}
+class _Item:
+    """One pattern of the left side: its matches by the captures that the right side has too, and the captures of its own."""
+
+    def __init__(self, pattern: Pattern, group: dict[_Key, list[Match]], shared: set[str]) -> None:
+        self.pattern = pattern
+        self.group = group
+        self.shared = [name for name in capture_names(pattern) if name in shared]
+        self.own = [name for name in capture_names(pattern) if name not in shared]
+
+
+def _grouped(found: list[Match], names: Sequence[str]) -> dict[_Key, list[Match]]:
+    groups: dict[_Key, list[Match]] = {}
     for match in found:
         groups.setdefault(tuple((name, match.captures[name]) for name in names), []).append(match)
     return groups

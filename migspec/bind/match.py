@@ -49,12 +49,13 @@ def matches(pattern: Pattern, side: Side, scope: Scope, problems: Problems, *, c
     An exact name that fits two variables is an error, and so is a pattern that fits one name in two ways if what it captures matters.
     """
     matcher = Matcher(pattern)
+    kind = 2 * max(REST if is_rest(pattern) else EXACT if matcher.exact is not None else PATTERN, scope.floor)
     if matcher.exact is not None:
         called = side.index.lookup(matcher.exact)
         if len(called) > 1:
             _report_two(pattern, called, side, problems)
             return None
-        return [Match({}, _element(pattern, one, scope)) for one in called]
+        return [Match({}, Element(one.variable, kind + (one.alias > 0), pattern)) for one in called]
     best: dict[str, tuple[int, Found, Captures]] = {}
     for name, found in side.index.candidates(matcher.query):
         known = best.get(found.variable.name)
@@ -73,7 +74,7 @@ def matches(pattern: Pattern, side: Side, scope: Scope, problems: Problems, *, c
         else:
             continue
         best[found.variable.name] = (found.alias, found, captures)
-    return [Match(captures, _element(pattern, found, scope)) for _, found, captures in best.values()]
+    return [Match(captures, Element(found.variable, kind + (found.alias > 0), pattern)) for _, found, captures in best.values()]
 
 
 def list_matches(
@@ -110,15 +111,7 @@ def list_matches(
             continue
         names = {match.element.variable.name for match in found}
         if not optional and not any(match.element.variable.name in names for one in per_pattern for match in one):
-            problems.add(
-                ("except", span_of(exception)),
-                Diagnostic(
-                    "MIG210",
-                    f"`except {text_of(exception)}` takes nothing out of the list",
-                    Label(span_of(exception)),
-                    helps=nearest_variables(text_of(exception), side.index.map) or ("take the exception out",),
-                ),
-            )
+            report_exception(exception, side, problems)
             sound = False
         excepted |= names
     if not sound:
@@ -177,6 +170,19 @@ def report_nothing(pattern: Pattern, side: Side, problems: Problems) -> None:
     )
 
 
+def report_exception(exception: Pattern, side: Side, problems: Problems) -> None:
+    """An `except` that takes nothing out of its list."""
+    problems.add(
+        ("except", span_of(exception)),
+        Diagnostic(
+            "MIG210",
+            f"`except {text_of(exception)}` takes nothing out of the list",
+            Label(span_of(exception)),
+            helps=nearest_variables(text_of(exception), side.index.map) or ("take the exception out",),
+        ),
+    )
+
+
 def report_no_target(
     pattern: Pattern, name: str, side: Side, rule: Rule, problems: Problems, uncovered: Iterable[str] | None = None
 ) -> None:
@@ -192,11 +198,6 @@ def report_no_target(
         ),
         name,
     )
-
-
-def _element(pattern: Pattern, found: Found, scope: Scope) -> Element:
-    kind = REST if is_rest(pattern) else PATTERN if capture_names(pattern) else EXACT
-    return Element(found.variable, 2 * max(kind, scope.floor) + (found.alias > 0), pattern)
 
 
 def _order(name: str, values: list[str], pattern: Pattern, problems: Problems) -> Callable[[str], int] | None:

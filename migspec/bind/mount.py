@@ -75,8 +75,7 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
             outer.cast_all or program.cast_all,
         )
         complete = [_is_complete(seen, goal, mounted, side, dict(key), outer, problems) for side in ("source", "target")]
-        if all(complete):
-            settle_interface(scope, seen.lines, goal.lines, problems)
+        if all(complete) and settle_interface(scope, seen.lines, goal.lines, problems):
             yield scope
         else:
             result.excused_sources.update(variable.name for variable in seen.variables.values())
@@ -248,8 +247,9 @@ def settle_interface(
     sources: dict[int, list[tuple[Captures, Variable]]],
     targets: dict[int, list[tuple[Captures, Variable]]],
     problems: Problems,
-) -> None:
-    """Solve the sizes of a scope from the shapes of its interface, and report each shape that does not fit."""
+) -> bool:
+    """Solve the sizes of a scope from the shapes of its interface; False if one does not fit, and an error was reported."""
+    sound = True
     equations: list[Equation] = []
     checked: dict[Span, list[tuple[tree.Interface, Variable, str]]] = {}
     for number, (line, statement) in enumerate(scope.program.interface):
@@ -258,6 +258,7 @@ def settle_interface(
         for _, variable in found:
             checked.setdefault(statement.span, []).append((line, variable, label))
             if len(variable.shape) != len(line.dims):
+                sound = False
                 _report_interface(scope, statement.span, line, variable, label, (), problems)
             else:
                 equations.extend(
@@ -265,6 +266,7 @@ def settle_interface(
                     for axis, (dim, length) in enumerate(zip(line.dims, variable.shape, strict=True))
                 )
             if line.dtype is not None and line.dtype != variable.dtype:
+                sound = False
                 problems.add(
                     ("interface dtype", statement.span),
                     Diagnostic(
@@ -278,8 +280,9 @@ def settle_interface(
         if line.family is not None:
             equations.extend(_family_equation(line, found, statement.span))
     _, contradictions = solve(scope, equations)
-    for contradiction in contradictions:
-        _report_contradiction(scope, contradiction, checked, problems)
+    if contradictions and sound:  # one size that is wrong contradicts every line that it stands in
+        _report_contradiction(scope, contradictions[0], checked, problems)
+    return sound and not contradictions
 
 
 def _family_equation(line: tree.Interface, found: Sequence[tuple[Captures, Variable]], span: Span) -> Iterator[Equation]:

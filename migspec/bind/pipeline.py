@@ -84,7 +84,7 @@ def bind_instance(instance: Instance, problems: Problems) -> tuple[Bound, ...] |
     if instance.rule.kind == "copy" and len(bundle) == 1:
         bundle = bundle * len(instance.targets)
     if len(bundle) != len(instance.targets):
-        _report_count(instance, len(bundle), problems)
+        _report_count(instance, bundle, problems)
         return None
     bound: list[Bound] = []
     for tensor, element in zip(bundle, instance.targets, strict=True):
@@ -182,8 +182,10 @@ def _names(equation: Equation) -> list[str]:
     return names
 
 
-def _report_count(instance: Instance, count: int, problems: Problems) -> None:
-    targets = len(instance.targets)
+def _report_count(instance: Instance, bundle: Bundle, problems: Problems) -> None:
+    count, targets = len(bundle), len(instance.targets)
+    tensors = dict.fromkeys(f"{tensor.dtype} {shape_text(tensor.shape)}" for tensor in bundle[:4])
+    shapes = dict.fromkeys(described(element.variable) for element in instance.targets[:4])
     place = instance.operations[-1].span if instance.operations else span_of(instance.sources[0].pattern)
     helps: tuple[str, ...]
     if count > 1 and targets == 1:
@@ -198,8 +200,15 @@ def _report_count(instance: Instance, count: int, problems: Problems) -> None:
             "MIG303",
             f"the rule ends in {count} tensor{'' if count == 1 else 's'} for {targets} target{'' if targets == 1 else 's'}",
             Label(place),
-            (Label(span_of(instance.targets[0].pattern), f"{targets} target{'' if targets == 1 else 's'}"),),
-            helps=helps,
+            (
+                Label(span_of(instance.targets[0].pattern), f"{targets} target{'' if targets == 1 else 's'}"),
+                _sources_label(instance),
+            ),
+            notes=(
+                f"the tensors are {', '.join(tensors)}",
+                f"the targets are {', '.join(shapes)} in {instance.scope.targets.map.label}",
+            ),
+            helps=(*_split_helps(instance), *helps),
             uses=instance.scope.uses,
         ),
         _target_of(instance),
@@ -228,9 +237,37 @@ def _report_shape(instance: Instance, tensor: Tensor, target: Variable, problems
         notes.append(f"this is about `{target.name}`")
     problems.add(
         ("shape", instance.rule),
-        Diagnostic("MIG301", message, primary, secondary, tuple(notes), _shape_helps(tensor, target), uses=instance.scope.uses),
+        Diagnostic(
+            "MIG301",
+            message,
+            primary,
+            secondary,
+            tuple(notes),
+            _split_helps(instance) or _shape_helps(tensor, target),
+            uses=instance.scope.uses,
+        ),
         target.name,
     )
+
+
+def _split_helps(instance: Instance) -> tuple[str, ...]:
+    """The `split` that makes exactly the targets' shapes of the one source, where there is one.
+
+    The usual case is TF1's fused LSTM kernel, [inputs + units, 4 units], which many cut into gate blocks instead of rows.
+    """
+    if len(instance.sources) != 1 or len(instance.targets) < 2:
+        return ()
+    whole, parts = instance.sources[0].variable.shape, [element.variable.shape for element in instance.targets]
+    for axis in range(len(whole)):
+        rest = (*whole[:axis], *whole[axis + 1 :])
+        lengths = [part[axis] for part in parts if len(part) == len(whole) and (*part[:axis], *part[axis + 1 :]) == rest]
+        if len(lengths) == len(parts) and sum(lengths) == whole[axis]:
+            word = "rows" if axis == 0 else "columns" if axis == len(whole) - 1 else str(axis)
+            sizes = " + ".join(map(str, lengths))
+            return (
+                f"`split {word}` cuts it into exactly these targets: {whole[axis]} {word if axis == 0 else 'places'} are {sizes}",
+            )
+    return ()
 
 
 def _shape_helps(tensor: Tensor, target: Variable) -> tuple[str, ...]:

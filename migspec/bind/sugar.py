@@ -52,8 +52,9 @@ def _splits_rows(instance: Instance, target_cells: Cells) -> bool:
     if len(source.shape) != 2 or len(kernel.shape) != 2 or kernel.shape[0] >= source.shape[0]:
         return False
     recurrent = target_cells.sibling(kernel, "recurrent_kernel")
-    if recurrent is None or len(recurrent.shape) != 2 or recurrent.shape[0] != source.shape[0] - kernel.shape[0]:
+    if recurrent is None or len(recurrent.shape) != 2:
         return False
+    # Where the rest is not exactly the sibling's, the split of the rows fails, and says so: that is one error, and the right one.
     instance.targets = (goal, Element(recurrent, goal.rank, goal.pattern))
     instance.notes = (
         *instance.notes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from migspec.bind.match import span_of
 from migspec.bind.problems import Problems, described
@@ -10,7 +11,7 @@ from migspec.bind.types import Binding, Bound
 from migspec.cells import Cell, Cells, is_bias, is_fused
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.names import normal_name
-from migspec.ops import Add, GateAxis, Gates, canonical_gates
+from migspec.ops import Add, Crop, GateAxis, Gates, Join, Pad, canonical_gates
 from migspec.rules import Operation
 
 _KERAS_ORDERS = {"lstm": "ifco", "gru": "zrh"}
@@ -31,12 +32,12 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
         if not old:
             continue
         old_cells = [cell for _, cell in old]
-        if (
-            new is not None
-            and is_fused(bound.target, new)
-            and not all(cell is not None and cell.framework == "keras" for cell in old_cells)
-        ):
-            _check_gates(bound, new, problems, binding)
+        if new is not None and is_fused(bound.target, new):
+            resize = _resize_without_gates(bound)
+            if resize is not None:
+                _report_resize(bound, new, resize, problems, binding)
+            elif not all(cell is not None and cell.framework == "keras" for cell in old_cells):
+                _check_gates(bound, new, problems, binding)
         from_tf1 = any(
             cell is not None and (cell.framework, cell.kind) == ("tf1", "lstm") and is_bias(source) for source, cell in old
         )
@@ -86,6 +87,36 @@ def _check_gates(bound: Bound, cell: Cell, problems: Problems, binding: Binding)
     problems.add(
         ("gates", bound.instance.rule),
         Diagnostic("MIG403", message, primary, secondary, notes, helps, uses=bound.instance.scope.uses),
+        bound.target.name,
+    )
+
+
+def _resize_without_gates(bound: Bound) -> Operation | None:
+    """The `pad` or `crop` that grows or cuts the gates of a Keras cell with no `gates` before it to name their blocks."""
+    operations = bound.instance.operations
+    before = list(takewhile(lambda operation: not isinstance(operation.word, Gates), operations))
+    resize = next((operation for operation in before if isinstance(operation.word, Pad | Crop)), None)
+    if resize is None or any(isinstance(operation.word, Join) for operation in before):
+        return None
+    length, turned = bound.target.shape[-1], any(operation.word.settles_layout for operation in before)
+    same = any(source.shape[-1:] == (length,) or (turned and length in source.shape) for source in bound.sources)
+    return None if same else resize
+
+
+def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Problems, binding: Binding) -> None:
+    target, secondary = _labels(bound, binding)
+    order = _KERAS_ORDERS[cell.kind]
+    problems.add(
+        ("gates", bound.instance.rule),
+        Diagnostic(
+            "MIG403",
+            f"`{operation.word.word}` does not know the gates of `{bound.target.name}`",
+            Label(operation.span, "grows or cuts the last gate alone"),
+            (target, *secondary),
+            ("on an axis that `gates` before it has cut, it works gate by gate",),
+            (f"name the blocks before it: `gates {order} -> {order} {operation.span.content}`, if this is their order",),
+            uses=bound.instance.scope.uses,
+        ),
         bound.target.name,
     )
 
@@ -198,7 +229,8 @@ def _check_convention(bound: Bound, problems: Problems, binding: Binding) -> Non
             target,
             secondary,
             (
-                f"{old} names its matrices `{_last(source.name)}`, {new} `{_last(bound.target.name)}`, and one is the transpose of the other: a square one fits both ways",
+                f"{old} names its matrices `{_last(source.name)}`, {new} `{_last(bound.target.name)}`, and one is the transpose of the other",
+                "a square one fits both ways",
             ),
             ("if it is to be transposed: `transpose`", "if you looked, and it is right as it is: `as is`"),
             severity=Severity.WARNING,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -93,7 +94,7 @@ def _migration(
 def _is_plan(path: str) -> bool:
     """Whether a file is a plan: a spec never begins with a brace."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(64).lstrip().startswith(b"{")
     except OSError:
         return False

@@ -64,12 +64,10 @@ def _files(paths: tuple[str, ...]) -> Iterator[str]:
 
 def _rewrite(path: str, formatted: str, problems: list[Diagnostic]) -> int:
     """Replace a file's text; returns the exit code."""
-    import os
-
     temporary = Path(f"{path}.migspec-fmt")
     try:
         temporary.write_text(formatted, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         problems.append(Diagnostic("MIG514", "the spec cannot be written", file=path, notes=(error.strerror or str(error),)))

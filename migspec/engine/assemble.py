@@ -34,7 +34,7 @@ from migspec.expression import Fill, Read
 from migspec.lower import Buffer, Copy, Leaf
 from migspec.routes import Axis, Route, cut, is_local, restricted
 
-_STAGE = 1 << 20
+STAGE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Assembler:
                 self._stage(piece, plan, source, out, depth)
 
     def _stage(self, piece: Piece, plan: Plan, source: Input, out: numpy.ndarray, depth: int) -> None:
-        room = max(1, min(_STAGE, self._limit) // source.dtype.itemsize)
+        room = max(1, min(STAGE, self._limit) // source.dtype.itemsize)
         if plan.rounds * plan.span > room:
             index, count = plan.portion(piece.route, room)
             length = piece.route.axes[index].count

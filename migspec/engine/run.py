@@ -34,6 +34,7 @@ BUDGET = 64 << 20
 """Bytes of working memory for each variable that is being made."""
 
 _BAND_IN_ORDER = 1 << 20
+_BATCH = 4 << 20
 
 Progress: TypeAlias = Callable[[int], None]
 
@@ -70,8 +71,7 @@ def run(
     with Files() as files:
         work = _Work(Sources(sources, files, budget), writer, progress, budget)
         if executor is None or not writer.concurrent:
-            for target in targets:
-                work.make(target)
+            work.make_all(targets)
         else:
             _run_on(executor, work, work.front_to_back(targets))
 
@@ -90,8 +90,12 @@ class _Work:
         self._budget = budget
         self._thread = local()
 
-    def make(self, target: Target) -> None:
-        """Write one variable."""
+    def make_all(self, targets: Iterable[Target]) -> None:
+        """Write these variables, one after the other."""
+        for target in targets:
+            self._make(target)
+
+    def _make(self, target: Target) -> None:
         expression = target.expression
         if kind(expression.dtype) == "string":
             self._writer.write_strings(target.name, evaluate(expression, self._sources.values))
@@ -134,17 +138,17 @@ class _Work:
 
 def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterator[tuple[int, int]]:
     """The elements from where to where each band goes: whole rows, or rows of rows, if one fits into `most` bytes."""
+    size = size_of(expression.shape)
     buffers = [itemsize(copy.leaf.dtype) for copy in copies if isinstance(copy.leaf, Buffer)]
     cost = itemsize(expression.dtype) + 2 * max(buffers, default=0)  # of an element: a sum has its addends beside it
     room = max(1, min(most, _BAND_IN_ORDER) // cost)
-    if not all(_is_local(copy, room) for copy in copies):
+    if size > room and not all(_is_local(copy, room) for copy in copies):
         room = max(1, most // cost)
     row = 1
     for length in reversed(expression.shape):
         if row * length > room:
             break
         row *= length
-    size = size_of(expression.shape)
     band = room // row * row
     return ((start, min(start + band, size)) for start in range(0, size, band))
 
@@ -171,17 +175,31 @@ def _reads(expression: Expression) -> Iterator[Read]:
             assert_never(expression)
 
 
+def _batches(targets: Iterable[Target]) -> Iterator[list[Target]]:
+    """Neighbours together up to some bytes: a small variable alone costs less than handing it to another thread."""
+    batch: list[Target] = []
+    total = 0
+    for target in targets:
+        batch.append(target)
+        total += size_of(target.expression.shape) * itemsize(target.expression.dtype)
+        if total >= _BATCH:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
+
+
 def _run_on(executor: Executor, work: _Work, targets: Iterable[Target]) -> None:
     """All targets on an executor; no more are handed to it than keep it busy, so that an error need not cancel thousands."""
     in_flight = 4 * (os.cpu_count() or 1)
     pending: set[Future[None]] = set()
     try:
-        for target in targets:
+        for batch in _batches(targets):
             if len(pending) >= in_flight:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
-            pending.add(executor.submit(work.make, target))
+            pending.add(executor.submit(work.make_all, batch))
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:

@@ -114,7 +114,7 @@ class SplitGates:
         return cls(old, new)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        raise AssertionError("binding replaces this op before it is applied")
+        raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         del context

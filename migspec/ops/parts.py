@@ -235,14 +235,15 @@ class Unstack:
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         del context
-        results: list[Tensor] = []
-        for tensor in bundle:
-            axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
-            shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
-            gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))  # noqa: B023
-            for place in range(tensor.shape[axis]):
-                results.append(tensor.with_(Reshape(Slice(tensor.expression, axis, place, 1), shape), gates))
-        return tuple(results)
+        return tuple(part for tensor in bundle for part in self._parts(tensor))
+
+    def _parts(self, tensor: Tensor) -> list[Tensor]:
+        axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
+        shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
+        gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))
+        return [
+            tensor.with_(Reshape(Slice(tensor.expression, axis, place, 1), shape), gates) for place in range(tensor.shape[axis])
+        ]
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         del context

@@ -54,11 +54,12 @@ def node(branch: Branch) -> Node:
     return branch
 
 
-def whole(written: Token, place: Place) -> int:
-    """The value of an INTEGER."""
-    if len(written.lstrip("0")) > _MOST_DIGITS:
-        raise malformed(place.code, f"a number of {len(written)} digits is too large", place.span(written))
-    return int(written)
+def whole(written: Token, place: Place, digits: str | None = None) -> int:
+    """The value of an INTEGER, or of these digits in a token."""
+    digits = str(written) if digits is None else digits
+    if len(digits.lstrip("0")) > _MOST_DIGITS:
+        raise malformed(place.code, f"a number of {len(digits)} digits is too large", place.span(written))
+    return int(digits)
 
 
 def signed(branch: Node, place: Place) -> int:

@@ -53,14 +53,6 @@ def unexpected(code: str, error: UnexpectedInput, place: Place) -> Malformed:
     return _wrong_word(accepted, found, second_arrow=found.content == "->" and "->" in code[:position])
 
 
-def open_quote(code: str, position: int, place: Place) -> Malformed:
-    """The finding for a quote that its line does not close; `position` is that of the quote in `code`."""
-    span = _span(place, position, position + 1)
-    return malformed(
-        "MIG101", "a quote is never closed", span, 'no `"` follows on this line', helps=("a text ends on its line",)
-    )
-
-
 def _span(place: Place, start: int, end: int) -> Span:
     return Span(place.text, place.offset + start, place.offset + end)
 
@@ -72,7 +64,7 @@ def _accepted(prefix: str) -> frozenset[str]:
         state.exhaust_lexer()
     except UnexpectedInput:  # cut before a character that was read together with what stands before it
         return frozenset()
-    return frozenset(state.accepts())
+    return frozenset(state.accepts())  # type: ignore[no-untyped-call]
 
 
 def _too_short(code: str, place: Place) -> Malformed:

@@ -7,12 +7,11 @@ this module, so that a stale one is never read.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
 import sys
-import tempfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,11 @@ if TYPE_CHECKING:
 
 _REVISION = 1  # count up when `build` changes
 _WORD = re.compile(r"\w+")
-_WORD_END = r"(?![^\s,\"()\[\]{}])"
+_WORD_END = r"(?!\w)"
+_RIVALS = frozenset(
+    {"with", "if", "inverse", "int", "_"}
+)  # where they may stand, a name or text that begins with them may as well
+_RIVAL_END = r"(?![^\s,\"()\[\]{}])"  # costs more to compile, so only they have it
 _ARROW_END = r"(?!\S)"
 
 
@@ -36,7 +39,7 @@ def parser() -> Lark:
 
     grammar = grammar_path().read_text(encoding="utf-8")
     key = "\0".join([grammar, lark.__version__, sys.version, str(_REVISION)])
-    file = _cache_folder() / f"grammar-{hashlib.sha256(key.encode()).hexdigest()[:24]}.pickle"
+    file = _cache_folder() / f"grammar-{zlib.crc32(key.encode()):08x}.pickle"
     kept = _load(file)
     if kept is None:
         kept = build(grammar)
@@ -67,7 +70,7 @@ def build(grammar: str, strict: bool = False) -> Lark:
 def spelling(terminal: str) -> str:
     """How the terminal of this name is written: `,` for COMMA, `rename` for RENAME; a regular expression if it is no fixed text."""
     value = parser().get_terminal(terminal).pattern.value
-    return str(value.removesuffix(_WORD_END).removesuffix(_ARROW_END))
+    return str(value.removesuffix(_WORD_END).removesuffix(_RIVAL_END).removesuffix(_ARROW_END))
 
 
 def keyword(terminal: str) -> str | None:
@@ -83,7 +86,7 @@ def _whole_word(terminal: TerminalDef) -> None:
     if not isinstance(terminal.pattern, PatternStr):
         return
     if _WORD.fullmatch(terminal.pattern.value):
-        terminal.pattern = PatternRE(terminal.pattern.value + _WORD_END)
+        terminal.pattern = PatternRE(terminal.pattern.value + (_RIVAL_END if terminal.pattern.value in _RIVALS else _WORD_END))
         terminal.priority = 1
     elif terminal.name == "ARROW":
         terminal.pattern = PatternRE(terminal.pattern.value + _ARROW_END)
@@ -114,6 +117,8 @@ def _load(file: Path) -> Lark | None:
 def _save(built: Lark, file: Path) -> None:
     """Keep a parser, all or nothing: a reader at the same time sees the whole file or none. A failure to write is no failure."""
     try:
+        import tempfile
+
         folder = file.parent.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")

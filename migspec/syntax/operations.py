@@ -103,11 +103,9 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
         case "repeat":
             return "repeat", (("axis", _axis(children[0], place)), ("count", arithmetic(node(children[1]), place)))
         case "remap":
-            old, new = token(children[1]), token(children[2])
+            old, new = unquoted(token(children[1])), unquoted(token(children[2]))
             filling = None if children[3] is None else content(node(children[3]), place)
-            return "remap", tuple(
-                (("axis", _axis(children[0], place)), ("old", unquoted(old)), ("new", unquoted(new)), ("content", filling))
-            )
+            return "remap", (("axis", _axis(children[0], place)), ("old", old), ("new", new), ("content", filling))
         case "add":
             gate = None if children[1] is None else str(children[1])
             return "add", (("value", arithmetic(node(children[0]), place)), ("gate", gate))

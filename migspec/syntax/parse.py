@@ -57,7 +57,6 @@ def _body(text: Text, line: LogicalLine) -> Body:
     from lark import UnexpectedInput
 
     from migspec.syntax.arithmetic import Place
-    from migspec.syntax.expectation import open_quote, unexpected
     from migspec.syntax.grammar import parser
     from migspec.syntax.transform import body
 
@@ -65,10 +64,12 @@ def _body(text: Text, line: LogicalLine) -> Body:
     if line.orphan:
         raise _orphan(text, line)
     if line.open_quote is not None:
-        raise open_quote(line.code, line.open_quote - line.start, place)
+        raise _open_quote(Span(text, line.open_quote, line.open_quote + 1))
     try:
         parsed = parser().parse(line.code, start="statement")
     except UnexpectedInput as error:
+        from migspec.syntax.expectation import unexpected
+
         raise unexpected(line.code, error, place) from None
     return body(parsed, place)
 
@@ -82,6 +83,12 @@ def _orphan(text: Text, line: LogicalLine) -> Malformed:
         Span(text, line.start, line.start + len(first)),
         helps=("begin the statement at the start of the line",),
         fixes=(Fix("take out the indentation", (Edit(Span(text, start, line.start), ""),), Applicability.SAFE),),
+    )
+
+
+def _open_quote(span: Span) -> Malformed:
+    return malformed(
+        "MIG101", "a quote is never closed", span, 'no `"` follows on this line', helps=("a text ends on its line",)
     )
 
 

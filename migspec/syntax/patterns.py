@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lark import Token, UnexpectedInput
 
 from migspec.syntax.arithmetic import Branch, Node, Place, arithmetic, node, token, whole
@@ -131,14 +133,14 @@ def _capture(piece: Node, place: Place) -> Part:
 def _range(written: Token, place: Place) -> tuple[int, int]:
     """Both ends of `0..11`."""
     low_text, _, high_text = written.partition("..")
-    low, high = (whole(written.update(value=end.strip()), place) for end in (low_text, high_text))
+    low, high = (whole(written, place, digits.strip()) for digits in (low_text, high_text))
     if low > high:
         span = place.span(written)
         raise malformed("MIG106", f"the range {low}..{high} is upside down", span, helps=(f"write `{high}..{low}`",))
     return low, high
 
 
-def _choices(branches: list[Branch], place: Place) -> tuple[str, ...]:
+def _choices(branches: Sequence[Branch], place: Place) -> tuple[str, ...]:
     chosen: list[str] = []
     for branch in branches:
         if str(branch) in chosen:
@@ -165,8 +167,8 @@ def _terms(inside: Arithmetic, span: Span) -> tuple[str | None, int, int]:
         case Number(int() as value):
             return None, 0, value
         case Negative(operand):
-            name, scale, offset = _terms(operand, span)
-            return name, -scale, -offset
+            operand_name, scale, offset = _terms(operand, span)
+            return operand_name, -scale, -offset
         case Binary("+" | "-" as operator, left, right):
             sign = 1 if operator == "+" else -1
             left_name, left_scale, left_offset = _terms(left, span)
@@ -176,10 +178,9 @@ def _terms(inside: Arithmetic, span: Span) -> tuple[str | None, int, int]:
         case Binary("*", left, right):
             left_name, left_scale, left_offset = _terms(left, span)
             right_name, right_scale, right_offset = _terms(right, span)
-            if left_name is None:
-                return right_name, left_offset * right_scale, left_offset * right_offset
-            if right_name is None:
-                return left_name, left_scale * right_offset, left_offset * right_offset
+            if left_name is None or right_name is None:
+                scale = left_scale * right_offset + left_offset * right_scale
+                return left_name or right_name, scale, left_offset * right_offset
     raise _not_linear(span)
 
 

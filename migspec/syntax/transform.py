@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from lark import Token
@@ -102,7 +103,7 @@ def _ops(branch: Branch, place: Place) -> tuple[Op, ...]:
     return tuple(operation(node(child), place) for child in node(branch).children)
 
 
-def _interface(children: list[Branch], place: Place) -> Interface:
+def _interface(children: Sequence[Branch], place: Place) -> Interface:
     side, names, lengths, kind, family, present = children
     bound = None
     if family is not None:
@@ -118,7 +119,7 @@ def _interface(children: list[Branch], place: Place) -> Interface:
     )
 
 
-def _use(children: list[Branch], place: Place) -> Use:
+def _use(children: Sequence[Branch], place: Place) -> Use:
     inverse, word, mount, bindings, present = children
     name = token(node(word).children[0])
     source = target = None

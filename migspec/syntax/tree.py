@@ -101,12 +101,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Negative:
+    """Minus its operand."""
+
     operand: Arithmetic
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
+    """Two expressions joined by an operator."""
+
     operator: Literal["+", "-", "*", "/"]
     left: Arithmetic
     right: Arithmetic
@@ -189,6 +193,8 @@ class PatternList:
 
 @dataclass(frozen=True, slots=True)
 class Version:
+    """`mig 1`: the version of the language."""
+
     number: int
 
 
@@ -203,11 +209,15 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
+    """`size inputs, heads = 12`."""
+
     definitions: tuple[Definition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
+    """`number forget_bias = 1.0`."""
+
     definitions: tuple[Definition, ...]
 
 
@@ -249,6 +259,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Same:
+    """`same LIST OPS`."""
+
     names: PatternList
     ops: tuple[Op, ...] = ()
     if_present: bool = False
@@ -256,6 +268,8 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
+    """`drop LIST because "..."`."""
+
     names: PatternList
     because: str | None = None
     if_present: bool = False
@@ -263,6 +277,8 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
+    """`keep LIST because "..."`."""
+
     names: PatternList
     because: str | None = None
     if_present: bool = False
@@ -270,6 +286,8 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class FillWith:
+    """`fill LIST with CONTENT`."""
+
     names: PatternList
     content: Content
     if_present: bool = False
@@ -277,6 +295,8 @@ class FillWith:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
+    """`slots A -> B`."""
+
     source: Pattern
     target: Pattern
     if_present: bool = False

@@ -15,20 +15,12 @@ The LSTM cell is the textbook form of TF1's `BasicLSTMCell` (i, j, f, o in the c
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy
 import tensorflow as tf
 
-v1 = tf.compat.v1
+from migspec.demo.tf1_graph import Graph, Recording
 
-
-class Recording(NamedTuple):
-    """A checkpoint's prefix, the inputs that the model was run on, and what it answered."""
-
-    prefix: str
-    inputs: numpy.ndarray
-    outputs: numpy.ndarray
+_ADAM_STEPS = 2
 
 
 def lstm(
@@ -46,11 +38,11 @@ def lstm(
     With `adam`, two steps of training give the slots `.../kernel/Adam`, `.../kernel/Adam_1`, and `beta1_power`, `beta2_power`,
     `global_step`.
     """
-    graph = _Model(seed)
+    graph = Graph(seed)
     with graph:
         batch = graph.placeholder([3, 6, inputs])
         outputs = graph.lstm(batch, units, scope, forget_bias)
-    return graph.record(folder / "model.ckpt", batch, outputs, adam)
+    return graph.record(folder / "model.ckpt", batch, outputs, _ADAM_STEPS if adam else 0)
 
 
 def stacked_lstm(
@@ -65,14 +57,14 @@ def stacked_lstm(
     seed: int = 2,
 ) -> Recording:
     """LSTMs `lstm_0`, `lstm_1`, ..., then `dense/kernel` and `dense/bias` on the last step; outputs [batch, classes]."""
-    graph = _Model(seed)
+    graph = Graph(seed)
     with graph:
         batch = graph.placeholder([3, 5, inputs])
         sequence = batch
         for i, width in enumerate(units):
             sequence = graph.lstm(sequence, width, f"lstm_{i}/{cell}", forget_bias)
         outputs = graph.dense(sequence[:, -1], classes, "dense")
-    return graph.record(folder / "model.ckpt", batch, outputs, adam)
+    return graph.record(folder / "model.ckpt", batch, outputs, _ADAM_STEPS if adam else 0)
 
 
 def dense_stack(folder: Path, *, widths: tuple[int, ...] = (12, 16, 16, 5), adam: bool = False, seed: int = 3) -> Recording:
@@ -80,19 +72,19 @@ def dense_stack(folder: Path, *, widths: tuple[int, ...] = (12, 16, 16, 5), adam
 
     Two neighbouring widths that are equal make a square kernel, whose transposition no shape can tell.
     """
-    graph = _Model(seed)
+    graph = Graph(seed)
     with graph:
         batch = graph.placeholder([4, widths[0]])
         outputs = batch
         for i, width in enumerate(widths[1:]):
             outputs = graph.dense(outputs if i == 0 else tf.nn.relu(outputs), width, f"dense_{i}" if i else "dense")
-    return graph.record(folder / "model.ckpt", batch, outputs, adam)
+    return graph.record(folder / "model.ckpt", batch, outputs, _ADAM_STEPS if adam else 0)
 
 
 def conv_net(folder: Path, *, classes: int = 6, adam: bool = False, seed: int = 4) -> Recording:
     """`conv2d` (3 x 3, same, 8 filters), `batch_normalization` (inference, epsilon 1e-3), relu, 2 x 2 max pooling, `dense` on
     the flattened [batch, 4 * 4 * 8]; inputs [batch, 8, 8, 3]."""
-    graph = _Model(seed)
+    graph = Graph(seed)
     with graph:
         batch = graph.placeholder([2, 8, 8, 3])
         kernel = graph.variable("conv2d/kernel", [3, 3, 3, 8])
@@ -102,61 +94,4 @@ def conv_net(folder: Path, *, classes: int = 6, adam: bool = False, seed: int = 
         features = tf.nn.relu(tf.nn.batch_normalization(features, mean, variance, beta, gamma, 1e-3))
         features = tf.nn.max_pool2d(features, 2, 2, "VALID")
         outputs = graph.dense(tf.reshape(features, [2, 4 * 4 * 8]), classes, "dense")
-    return graph.record(folder / "model.ckpt", batch, outputs, adam)
-
-
-class _Model:
-    """One graph in the making, and the random numbers of its variables and inputs."""
-
-    def __init__(self, seed: int) -> None:
-        self._graph = tf.Graph()
-        self._random = numpy.random.default_rng(seed)
-        self._entered: Any = None
-
-    def __enter__(self) -> None:
-        self._entered = self._graph.as_default()
-        self._entered.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._entered.__exit__(*error)
-
-    def placeholder(self, shape: list[int]) -> tf.Tensor:
-        return v1.placeholder(tf.float32, shape, name="inputs")
-
-    def variable(self, name: str, shape: list[int], low: float = -0.5, high: float = 0.5) -> tf.Tensor:
-        value = self._random.uniform(low, high, shape).astype("float32")
-        return v1.get_variable(name, initializer=value, use_resource=False)
-
-    def dense(self, inputs: tf.Tensor, units: int, name: str) -> tf.Tensor:
-        kernel = self.variable(f"{name}/kernel", [int(inputs.shape[-1]), units])
-        return tf.matmul(inputs, kernel) + self.variable(f"{name}/bias", [units])
-
-    def lstm(self, inputs: tf.Tensor, units: int, scope: str, forget_bias: float) -> tf.Tensor:
-        batch, steps, width = (int(length) for length in inputs.shape)
-        kernel = self.variable(f"{scope}/kernel", [width + units, 4 * units])
-        bias = self.variable(f"{scope}/bias", [4 * units])
-        state, output = tf.zeros([batch, units]), tf.zeros([batch, units])
-        sequence = []
-        for step in range(steps):
-            gates = tf.matmul(tf.concat([inputs[:, step], output], 1), kernel) + bias
-            i, j, f, o = tf.split(gates, 4, axis=1)
-            state = state * tf.sigmoid(f + forget_bias) + tf.sigmoid(i) * tf.tanh(j)
-            output = tf.tanh(state) * tf.sigmoid(o)
-            sequence.append(output)
-        return tf.stack(sequence, axis=1)
-
-    def record(self, path: Path, batch: tf.Tensor, outputs: tf.Tensor, adam: bool) -> Recording:
-        values = self._random.uniform(-1, 1, batch.shape).astype("float32")
-        with self._graph.as_default():
-            train = None
-            if adam:
-                step = v1.train.get_or_create_global_step()
-                train = v1.train.AdamOptimizer(1e-3).minimize(tf.reduce_mean(tf.square(outputs - 0.5)), global_step=step)
-            saver = v1.train.Saver()
-            with v1.Session(graph=self._graph) as session:
-                session.run(v1.global_variables_initializer())
-                for _ in range(2 if adam else 0):
-                    session.run(train, {batch: values})
-                answers = session.run(outputs, {batch: values})
-                prefix = saver.save(session, str(path))
-        return Recording(prefix, values, answers)
+    return graph.record(folder / "model.ckpt", batch, outputs, _ADAM_STEPS if adam else 0)

@@ -161,7 +161,7 @@ def test_typographic_characters_are_fine_in_quotes_and_comments():
 
 
 def test_all_bad_statements_are_reported_in_their_order():
-    _, diagnostics = parse(Text("bad.mig", "renam a -> b\nkeep a\nrename a -> b tranpose\ndrop {}\n  sum\n\ndrop"))
+    _, diagnostics = parse(Text("bad.mig", "renam a -> b\nkeep a\nrename a -> b tranpose\ndrop {}\n  if present\n\ndrop"))
     assert [(d.code, d.primary.span.line) for d in diagnostics] == [("MIG102", 1), ("MIG103", 3), ("MIG106", 4), ("MIG101", 7)]
 
 

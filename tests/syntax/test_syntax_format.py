@@ -113,12 +113,12 @@ rename h.c_attn
 
 
 def test_a_long_list_fills_its_lines():
-    names = [f"{'x' * 30}{number}" for number in range(5)]
+    names = [f"{'x' * 29}{number}" for number in range(5)]
     assert (
         formatted(f'drop {", ".join(names)} because "old"')
         == f"""\
-drop {names[0]}, {names[1]},
-    {names[2]}, {names[3]}, {names[4]}
+drop {names[0]}, {names[1]}, {names[2]},
+    {names[3]}, {names[4]}
     because "old"
 """
     )
@@ -154,7 +154,7 @@ def test_an_axis_stays_as_it_was_written(op):
         ("scale a-(b+c)", "scale a - (b + c)"),
         ("scale a/(b*c)", "scale a / (b * c)"),
         ("scale -(a+b)*c", "scale -(a + b) * c"),
-        ("scale --a", "scale -(-a)"),
+        ("scale -(-a)", "scale --a"),
         ("scale 1", "scale 1"),
         ("scale 1.", None),
         ("scale .50", "scale 0.5"),

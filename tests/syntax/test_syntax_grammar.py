@@ -61,7 +61,7 @@ def test_the_parser_is_kept_and_read_back(fresh_parser, monkeypatch):
     assert [file] == list(fresh_parser.iterdir())
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", b"\x80\x05N.", None])
+@pytest.mark.parametrize("damage", [b"nonsense", b"\x80\x05N.", None])
 def test_a_damaged_cache_is_built_anew(fresh_parser, damage):
     assert same_answer()
     (file,) = fresh_parser.iterdir()
@@ -69,8 +69,7 @@ def test_a_damaged_cache_is_built_anew(fresh_parser, damage):
     file.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
     grammar.parser.cache_clear()
     assert same_answer()
-    grammar.parser.cache_clear()
-    assert len(file.read_bytes()) == len(whole)
+    assert grammar._load(file) is not None
 
 
 def test_a_cache_folder_that_cannot_be_made_does_not_matter(monkeypatch, tmp_path):

@@ -119,11 +119,13 @@ _lists = st.builds(
 _numbers = (
     st.integers(0, 10**18 - 1) | st.floats(0, allow_nan=False, allow_infinity=False) | st.sampled_from([0, 1, 0.0, 1.0, 1e-5])
 )
-arithmetic = st.recursive(
-    st.builds(Number, _numbers) | st.builds(Reference, identifiers),
-    lambda inner: st.builds(Negative, inner) | st.builds(Binary, st.sampled_from("+-*/"), inner, inner),
-    max_leaves=5,
-)
+
+
+def _operations(inner):
+    return st.builds(Negative, inner) | st.builds(Binary, st.sampled_from("+-*/"), inner, inner)
+
+
+arithmetic = st.recursive(st.builds(Number, _numbers) | st.builds(Reference, identifiers), _operations, max_leaves=5)
 _dims = st.lists(arithmetic, max_size=3).map(tuple)
 _seeds = st.integers(0, 99)
 contents = st.one_of(
