@@ -115,27 +115,6 @@ def linear_of(expression: Arithmetic, values: Values) -> Linear | None:
             assert_never(expression)
 
 
-def text_of(expression: Arithmetic) -> str:
-    """The expression as one would write it."""
-    match expression:
-        case Number(value=value):
-            return str(value)
-        case Reference(name=name):
-            return name
-        case Negative(operand=operand):
-            return f"-{_operand_text(operand)}"
-        case Binary(operator=operator, left=left, right=right):
-            if operator in "+-":
-                return f"{text_of(left)} {operator} {_operand_text(right) if operator == '-' else text_of(right)}"
-            return f"{_operand_text(left)} {operator} {_operand_text(right)}"
-        case _:
-            assert_never(expression)
-
-
-def _operand_text(expression: Arithmetic) -> str:
-    return f"({text_of(expression)})" if isinstance(expression, Binary) else text_of(expression)
-
-
 def _scaled(form: Linear, factor: Fraction) -> Linear:
     return Linear(form.constant * factor, tuple((name, value * factor) for name, value in form.coefficients))
 

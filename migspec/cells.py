@@ -85,6 +85,11 @@ class Cells:
         return Cell("keras", "gru", parent) if width == 3 * units else None
 
 
+def is_random_state(variable: Variable) -> bool:
+    """Whether a variable is the state of Keras' random numbers, which is kept without being named."""
+    return normal_name(variable.name).rpartition("/")[2] == "seed_generator_state"
+
+
 def is_bias(variable: Variable) -> bool:
     """Whether a variable of a cell is its bias, by the names of all of TF1's generations."""
     name = normal_name(variable.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from migspec.compiler import compile_spec, read_spec
@@ -48,8 +49,9 @@ class Migration:
     ) -> None:
         """Run the plan: into the live target model, or into a file, or both.
 
-        All or nothing: if anything fails, the model is as it was and no file has changed. Without `out` the target must be a live
-        model. `format` overrides what the name of `out` says. Raises SpecError.
+        All or nothing, each for itself: a live model is filled completely or is as it was, a file is written completely or not at
+        all. A live target is filled first, then saved to `out`; without `out` the target must be a live model. `format` overrides
+        what the name of `out` says. Raises SpecError.
         """
         path = None if out is None else str(out)
         if path is None and not is_live(self.target):
@@ -156,18 +158,30 @@ def compile(
     model. Reads headers, no weight.
     """
     text = read_spec(str(spec))
-    opened = [open_side(source), open_side(target)]
-    compilation = compile_spec(text, opened[0].variables, opened[1].variables, given=given, allow=allow)
-    if compilation.plan is None:
-        raise SpecError(compilation.diagnostics)
-    return Migration(compilation.plan, opened[0], opened[1])
+    with _both_open(source, target) as (old, new):
+        compilation = compile_spec(text, old.variables, new.variables, given=given, allow=allow)
+        if compilation.plan is None:
+            raise SpecError(compilation.diagnostics)
+        return Migration(compilation.plan, old, new)
 
 
 def resume(plan: Plan, source: object, target: object) -> Migration:
     """A saved plan with its two sides opened; raises SpecError (MIG510) if it is stale."""
-    opened = [open_side(source), open_side(target)]
-    check_fresh(plan, opened[0].variables, opened[1].variables)
-    return Migration(plan, opened[0], opened[1])
+    with _both_open(source, target) as (old, new):
+        check_fresh(plan, old.variables, new.variables)
+        return Migration(plan, old, new)
+
+
+@contextmanager
+def _both_open(source: object, target: object) -> Iterator[tuple[Reader, Reader]]:
+    """Both sides opened, and closed again if what follows fails."""
+    with ExitStack() as opened:
+        old = open_side(source)
+        opened.callback(old.close)
+        new = open_side(target)
+        opened.callback(new.close)
+        yield old, new
+        opened.pop_all()
 
 
 class Weights(Mapping[str, "numpy.ndarray"]):

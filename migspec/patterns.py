@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from migspec.names import ANY_SEGMENTS, SegmentQuery
+from migspec.syntax.spelling import pattern_text
 from migspec.syntax.tree import Capture, DoubleStar, Hole, NumberRange, Part, Pattern, Plain, Segment, Star
 
 Captures: TypeAlias = dict[str, str]
@@ -56,11 +57,11 @@ def is_exact(pattern: Pattern) -> bool:
 
 
 def text_of(pattern: Pattern) -> str:
-    """The pattern as one would write it, without quotes: for messages."""
-    text = ""
-    for index, segment in enumerate(pattern.segments):
-        text += (pattern.separators[index - 1] if index else "") + "".join(_part_text(part) for part in segment)
-    return text
+    """A plain name as it was written, without quotes; any other pattern as one would write it."""
+    if not is_exact(pattern):
+        return pattern_text(pattern)
+    segments = ["".join(part.text for part in segment if isinstance(part, Plain)) for segment in pattern.segments]
+    return "".join(text for pair in zip(("", *pattern.separators), segments, strict=True) for text in pair)
 
 
 def numeric_captures(*patterns: Pattern) -> frozenset[str]:
@@ -252,7 +253,14 @@ class Template:
         """The normal name for these captures, all of which must be known."""
         if not self._simple:
             return pasted_name(paste(self.pattern, captures))
-        return "".join(piece if isinstance(piece, str) else pasted_text(piece[1], captures[piece[0]]) for piece in self._pieces)
+        text = ""
+        for piece in self._pieces:
+            if isinstance(piece, str):
+                text += piece
+            else:
+                name, part = piece
+                text += captures[name] if part is None else pasted_text(part, captures[name])
+        return text
 
 
 def _joined(parts: list[Part]) -> Segment:
@@ -354,46 +362,3 @@ def _part_expressions(part: Part) -> tuple[str, str]:
             raise AssertionError(part)
         case _:
             assert_never(part)
-
-
-def _part_text(part: Part) -> str:
-    match part:
-        case Plain(text=text):
-            return text
-        case Star():
-            return "*"
-        case DoubleStar():
-            return "**"
-        case Hole():
-            return "@"
-        case NumberRange(low=low, high=high):
-            return f"{{{low}..{high}}}"
-        case Capture():
-            return "{" + _capture_text(part) + "}"
-        case _:
-            assert_never(part)
-
-
-def _capture_text(capture: Capture) -> str:
-    name = capture.name
-    if capture.scale != 1:
-        name = f"{capture.scale}*{name}"
-    if capture.offset:
-        name += f"{capture.offset:+d}"
-    match capture.kind:
-        case "text":
-            return name
-        case "int":
-            return f"{name}:int"
-        case "range":
-            return f"{name}:{capture.low}..{capture.high}"
-        case "choice":
-            return f"{name}:" + "|".join(capture.choices)
-        case "segments":
-            return f"{name}:**"
-        case "numbering":
-            return f"_{name}"
-        case "underscored":
-            return f"{name}:_"
-        case _:
-            assert_never(capture.kind)

@@ -230,7 +230,7 @@ class _Names:
         """Report a value that a size or number cannot have; one that depends on a size without a value is usable."""
         assert definition.value is not None
         assert definition.span is not None
-        what, helps = "", ("sizes are whole numbers, 1 or more; `number` defines others",)
+        helps: tuple[str, ...] = ("sizes are whole numbers, 1 or more; `number` defines others",)
         try:
             value = arithmetic.value_of(definition.value, self.values)
         except arithmetic.NotYetKnown:

@@ -12,16 +12,14 @@ from migspec.bind.problems import Problems
 from migspec.bind.sizes import solve
 from migspec.bind.sugar import expand_split_gates
 from migspec.bind.types import Binding, Bound, Dropped, Instance, Kept, Scope
-from migspec.cells import Cells
+from migspec.cells import Cells, is_random_state
 from migspec.diagnostics import Diagnostic, Label, SpecError
 from migspec.expression import Fill
-from migspec.names import NameIndex, normal_name
+from migspec.names import NameIndex
 from migspec.ops import Context, OpError, SplitGates, Wanted
 from migspec.patterns import is_rest
 from migspec.rules import Program, Rule
 from migspec.variables import Variable, VariableMap
-
-_RANDOM_STATE = "seed_generator_state"
 
 
 def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapping[str, int | float] | None = None) -> Binding:
@@ -43,7 +41,7 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     bound, kept, dropped = _bind_all(standing, problems)
     used = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.sources}
     covered = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.targets}
-    state = [v for v in target if v.name not in covered and normal_name(v.name).rpartition("/")[2] == _RANDOM_STATE]
+    state = [variable for variable in target if variable.name not in covered and is_random_state(variable)]
     kept.extend(Kept(variable, None) for variable in state)
     return Binding(
         program,

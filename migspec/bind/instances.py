@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from migspec.bind.match import Match, Side, in_bundle_order, list_matches, matches, report_exception, report_no_target, span_of
 from migspec.bind.problems import Problems
 from migspec.bind.types import SAME, Element, Instance, Scope
+from migspec.cells import is_random_state
 from migspec.diagnostics import Diagnostic, Label
 from migspec.names import normal_name
 from migspec.patterns import (
@@ -17,6 +18,7 @@ from migspec.patterns import (
     capture_names,
     constrained,
     constraints_of,
+    is_rest,
     numeric_captures,
     paste,
     text_of,
@@ -81,6 +83,8 @@ def _elements(
     for one in found:
         for match in one:
             element = match.element
+            if is_rest(element.pattern) and is_random_state(element.variable):
+                continue  # the rest is what nobody thought of, and a seed is neither a weight to fill nor one to mention
             known = seen.get(element.variable.name)
             if known is None or element.rank < known.rank:
                 seen[element.variable.name] = element

@@ -14,10 +14,10 @@ from migspec.bind.types import EXACT, PATTERN, Scope
 from migspec.diagnostics import Diagnostic, Label
 from migspec.names import NameIndex
 from migspec.ops import shape_text
-from migspec.ops.shapes import dims_text
 from migspec.patterns import Captures, capture_names, paste, text_of
 from migspec.rules import Mount, Program
 from migspec.syntax import tree
+from migspec.syntax.spelling import arithmetic_text, dims_text
 from migspec.text import Span
 from migspec.variables import Variable
 
@@ -325,7 +325,7 @@ def _report_contradiction(
         ("size", scope.uses, equation.span),
         Diagnostic(
             "MIG306",
-            f"{equation.origin} is {equation.value}, and `{arithmetic.text_of(equation.expression)}` cannot be",
+            f"{equation.origin} is {equation.value}, and `{arithmetic_text(equation.expression)}` cannot be",
             Label(equation.span),
             notes=tuple(known),
             uses=scope.uses,

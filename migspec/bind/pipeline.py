@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from migspec.arithmetic import linear_of, text_of
+from migspec.arithmetic import linear_of
 from migspec.bind.match import span_of
 from migspec.bind.problems import Problems, described
 from migspec.bind.sizes import Equation
@@ -16,6 +16,7 @@ from migspec.expression import Expression, Read, children, size_of
 from migspec.ops import Bundle, CastTo, Context, OpError, Tensor, Unsettled, Wanted, Wants, shape_text
 from migspec.ops.axes import unpermuted
 from migspec.rules import Operation
+from migspec.syntax.spelling import arithmetic_text
 from migspec.syntax.tree import Binary, Reference
 from migspec.variables import Variable
 
@@ -165,7 +166,9 @@ def _contradiction(instance: Instance, result: Flow, operation: Operation) -> tu
             place = instance.scope.solved.get(name)
             if place is not None:
                 value = instance.scope.values[name]
-                message = f"`{text_of(equation.expression)}` is {equation.value} here and {int(form.constant)} elsewhere"
+                message = (
+                    f"`{arithmetic_text(equation.expression)}` is {equation.value} here and {int(form.constant)} elsewhere"
+                )
                 return "MIG306", message, Label(place, f"this settles `{name}` = {value}")
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,41 +13,33 @@ from migspec.cli.report import Style
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Setting(click.ParamType):
-    """`NAME=VALUE`: a size or number."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int | float]:
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = str(value).partition("=")
-        try:
-            return name.strip(), int(text)
-        except ValueError:
-            pass
+def _settings(context: click.Context, option: click.Parameter, written: tuple[str, ...]) -> tuple[tuple[str, int | float], ...]:
+    """Each `NAME=VALUE` as a name and a number."""
+    settings: list[tuple[str, int | float]] = []
+    for one in written:
+        name, _, text = one.partition("=")
         try:
             number = float(text)
+            value = int(text) if text.strip().lstrip("+-").isdigit() else number
         except ValueError:
-            number = float("nan")
-        if not equals or not name.strip() or number != number:
-            self.fail(f"'{value}' is not of the form NAME=VALUE with a number", param, ctx)
-        return name.strip(), number
+            value = math.nan
+        if not name.strip() or math.isnan(value):
+            raise click.BadParameter(f"'{one}' is not of the form NAME=VALUE with a number", context, option)
+        settings.append((name.strip(), value))
+    return tuple(settings)
 
 
-class _AllowedCode(click.ParamType):
-    """The code of a diagnostic that may be let pass."""
+def _allowed_codes(context: click.Context, option: click.Parameter, written: tuple[str, ...]) -> tuple[str, ...]:
+    """Each code as `MIG201`; only those of coverage can be allowed."""
+    from migspec.compiler import COVERAGE_CODES
 
-    name = "code"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from migspec.compiler import COVERAGE_CODES
-
-        code = str(value).upper()
-        code = code if code.startswith("MIG") else f"MIG{code}"
+    codes = tuple(code.upper() if code.upper().startswith("MIG") else f"MIG{code}" for code in written)
+    for code, one in zip(codes, written, strict=True):
         if code not in COVERAGE_CODES:
-            self.fail(f"{value} cannot be allowed: only errors of coverage can, {' and '.join(COVERAGE_CODES)}", param, ctx)
-        return code
+            raise click.BadParameter(
+                f"{one} cannot be allowed: only errors of coverage can, {' and '.join(COVERAGE_CODES)}", context, option
+            )
+    return codes
 
 
 def sides(required: bool) -> Callable[[Command], Command]:
@@ -70,10 +63,10 @@ def sides(required: bool) -> Callable[[Command], Command]:
 def settings(command: Command) -> Command:
     """`--set` and `--allow`."""
     command = click.option(
-        "--allow", multiple=True, type=_AllowedCode(), metavar="CODE", help="Let an error of coverage pass as a warning."
+        "--allow", multiple=True, callback=_allowed_codes, metavar="CODE", help="Let an error of coverage pass as a warning."
     )(command)
     return click.option(
-        "--set", "given", multiple=True, type=_Setting(), metavar="NAME=VALUE", help="Give a size or number a value."
+        "--set", "given", multiple=True, callback=_settings, metavar="NAME=VALUE", help="Give a size or number a value."
     )(command)
 
 

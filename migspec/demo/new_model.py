@@ -1,7 +1,7 @@
 import keras
 
 
-def build():
+def build() -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((None, 20)),

@@ -111,7 +111,7 @@ class Assembler:
                 self._stage(piece, plan, source, out, depth)
 
     def _stage(self, piece: Piece, plan: Plan, source: Input, out: numpy.ndarray, depth: int) -> None:
-        room = max(1, min(STAGE, self._limit) // source.dtype.itemsize)
+        room = max(1, min(max(STAGE, 64 * source.cost_of_fetch), self._limit) // source.dtype.itemsize)
         if plan.rounds * plan.span > room:
             index, count = plan.portion(piece.route, room)
             length = piece.route.axes[index].count

@@ -140,7 +140,7 @@ def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterato
     """The elements from where to where each band goes: whole rows, or rows of rows, if one fits into `most` bytes."""
     size = size_of(expression.shape)
     buffers = [itemsize(copy.leaf.dtype) for copy in copies if isinstance(copy.leaf, Buffer)]
-    cost = itemsize(expression.dtype) + 2 * max(buffers, default=0)  # of an element: a sum has its addends beside it
+    cost = itemsize(expression.dtype) + max(buffers, default=0)  # of an element: a sum has an addend beside it
     room = max(1, min(most, _BAND_IN_ORDER) // cost)
     if size > room and not all(_is_local(copy, room) for copy in copies):
         room = max(1, most // cost)

@@ -5,6 +5,7 @@ Layout: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -95,7 +96,7 @@ def _zip_errors(path: str) -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error, IndexError, KeyError) as error:
         raise damaged(path, f"its zip structure is broken: {error}") from error
     except OSError as error:
-        if error.errno is None:  # a decompressor's complaint about its data
+        if error.errno in (None, errno.EINVAL):  # a decompressor's complaint about its data; a place before the file's start
             raise damaged(path, f"its zip structure is broken: {error}") from error
         raise reading_failed(path, error) from error
     except Exception as error:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from migspec.arithmetic import text_of
 from migspec.expression import Concat, Reshape, Slice
 from migspec.ops import arguments
 from migspec.ops.base import (
@@ -30,6 +29,7 @@ from migspec.ops.base import (
 )
 from migspec.ops.shapes import expanded, insert, remove
 from migspec.syntax import tree
+from migspec.syntax.spelling import arithmetic_text
 
 
 @word
@@ -295,7 +295,7 @@ class SliceOf:
         return value + length if value < 0 else value
 
     def _text(self) -> str:
-        return f"{'' if self.start is None else text_of(self.start)}:{'' if self.stop is None else text_of(self.stop)}"
+        return f"{'' if self.start is None else arithmetic_text(self.start)}:{'' if self.stop is None else arithmetic_text(self.stop)}"
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         del context

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from migspec.arithmetic import references, text_of
 from migspec.expression import Reshape, Shape, size_of
 from migspec.ops import arguments
 from migspec.ops.base import (
@@ -209,13 +208,3 @@ def _reshaped_gates(tensor: Tensor, shape: Shape) -> GateAxis | None:
         return None
 
     return moved_gates(tensor.gates, place)
-
-
-def size_names(dims: tree.Dims | None) -> tuple[str, ...]:
-    """The sizes that a shape mentions."""
-    return tuple(reference.name for dim in dims or () for reference in references(dim))
-
-
-def dims_text(dims: tree.Dims) -> str:
-    """A shape as one would write it: `[inputs, 4 * units]`."""
-    return "[" + ", ".join(text_of(dim) for dim in dims) + "]"

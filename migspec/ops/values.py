@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from migspec import dtypes
-from migspec.arithmetic import text_of
 from migspec.expression import Affine, Cast, Concat, Expression, Slice, Sum
 from migspec.ops import arguments
 from migspec.ops.base import (
@@ -27,6 +26,7 @@ from migspec.ops.base import (
 from migspec.ops.gates import canonical_gates
 from migspec.ops.parts import one_gate_axis, same_dtype
 from migspec.syntax import tree
+from migspec.syntax.spelling import arithmetic_text
 
 
 @word
@@ -106,7 +106,7 @@ class Scale:
         if value == 0.0:
             raise OpError(
                 "MIG409",
-                f"`scale {text_of(self.value)}` is zero: it would erase the weights",
+                f"`scale {arithmetic_text(self.value)}` is zero: it would erase the weights",
                 helps=("`fill ... with zeros` says it openly",),
             )
         for tensor in bundle:

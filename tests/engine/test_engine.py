@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -271,7 +272,8 @@ def test_the_first_error_stops_the_rest(tmp_path: Path, workers: int | None, err
     assert len(writer.values) < 10_000
 
 
-def test_an_error_ends_variables_that_are_half_written(tmp_path: Path) -> None:
+def test_an_error_ends_variables_that_are_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["migspec.engine.run"], "_BATCH", 1)
     _, values = larger(60, 80)
     reader = RawReader(tmp_path / "model.raw", {"w": values})
     begun, failed = threading.Event(), threading.Event()

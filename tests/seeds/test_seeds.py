@@ -13,8 +13,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest.importorskip("tensorflow", reason="needs TensorFlow, which is the oracle")
 keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3, which is the oracle")
 
-import migspec  # noqa: E402
 from oracles import tf1_lstm  # noqa: E402
+
+import migspec  # noqa: E402
 
 layers = keras.layers
 HERE = Path(__file__).parent

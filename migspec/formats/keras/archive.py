@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from migspec.diagnostics.model import file_error
 from migspec.formats.input import InputFile, damaged, unsupported
 from migspec.formats.keras.config import ModelConfig, parse_config
-from migspec.formats.keras.hdf5 import Part
+from migspec.formats.keras.part import Part
 from migspec.formats.zip_members import ZipMembers
 
 WEIGHTS_MEMBER = "model.weights.h5"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,8 @@ import numpy
 
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError, file_error
-from migspec.formats.input import InputFile, check_shape, damaged, unsupported
+from migspec.formats.input import check_shape, damaged, unsupported
+from migspec.formats.keras.part import Part
 from migspec.formats.keras.tree import Group, StoredArray, split_number
 from migspec.variables import Variable
 
@@ -19,45 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import h5py
-    from typing_extensions import Buffer
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _DEEPEST = 64  # groups within groups; Keras' own models stay far below
 _FREE = 1 << 26  # bytes that an array may always claim
 _EXPANSION = 1100  # how much larger than its stored bytes an array may be: deflate makes at most 1032 out of 1
-
-
-class Part(io.RawIOBase):
-    """Bytes `start` to `start + size` of an open file, as a file of its own, for h5py."""
-
-    def __init__(self, file: InputFile, start: int, size: int) -> None:
-        self.file, self.start, self.size = file, start, size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence] + offset
-        return self._position
-
-    def readinto(self, buffer: Buffer) -> int:
-        target = memoryview(buffer).cast("B")
-        data = self.at(self._position, len(target))
-        target[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def at(self, offset: int, length: int) -> bytes:
-        """At most `length` bytes from `offset`."""
-        return self.file.some(max(0, min(length, self.size - offset)), self.start + offset)
 
 
 class Hdf5File:
@@ -69,10 +34,12 @@ class Hdf5File:
         library = import_h5py(path)
         with hdf5_errors(path):
             self._file = library.File(part, "r")
+        # libhdf5 crashes at the end of the process if a file behind a Python object is still open.
+        self._close = weakref.finalize(self, _close, path, self._file)
 
     def tree(self) -> Group:
         """All groups, and the shape, dtype and place of each dataset. Reads no values."""
-        with hdf5_errors(self.path):
+        with hdf5_errors(self.path), self.part.guarded():
             return _Walk(self.path, self.part.size).group(self._file, "", 0)
 
     def attributes(self) -> frozenset[str]:
@@ -97,8 +64,12 @@ class Hdf5File:
             return numpy.ascontiguousarray(values).reshape(array.shape)
 
     def close(self) -> None:
-        with hdf5_errors(self.path):
-            self._file.close()
+        self._close()
+
+
+def _close(path: str, file: h5py.File) -> None:
+    with hdf5_errors(path):
+        file.close()
 
 
 def import_h5py(path: str) -> Any:

@@ -11,7 +11,8 @@ import numpy
 
 from migspec import dtypes
 from migspec.diagnostics.model import file_error
-from migspec.formats.keras.hdf5 import Part, hdf5_errors, import_h5py
+from migspec.formats.keras.hdf5 import hdf5_errors, import_h5py
+from migspec.formats.keras.part import Part
 from migspec.formats.keras.tree import StoredArray
 from migspec.formats.output import OutputFile
 

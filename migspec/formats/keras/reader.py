@@ -9,8 +9,9 @@ from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile
 from migspec.formats.keras.archive import KerasArchive
-from migspec.formats.keras.hdf5 import Hdf5File, Part
+from migspec.formats.keras.hdf5 import Hdf5File
 from migspec.formats.keras.names import NamedArray, named_arrays
+from migspec.formats.keras.part import Part
 from migspec.formats.keras.tree import Group
 from migspec.variables import VariableMap
 

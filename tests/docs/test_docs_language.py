@@ -1,0 +1,96 @@
+"""Every spec that the documentation shows is good mig; where it shows the variables too, it compiles as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from markdown_pages import PAGES, ROOT, Block, blocks, prose
+from notation import variables_of
+
+from migspec.compiler import compile_spec
+from migspec.library import load
+from migspec.ops import WORDS
+from migspec.resources import library_path
+from migspec.syntax.format import format_spec
+from migspec.syntax.parse import parse
+from migspec.text import Text
+from migspec.variables import VariableMap
+
+LANGUAGE = ROOT / "docs" / "language.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A spec of a page, with the variables that its section shows above it."""
+
+    page: Path
+    block: Block
+    source: VariableMap | None
+    target: VariableMap | None
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.block.line}"
+
+
+def _examples() -> Iterator[Example]:
+    for page in PAGES:
+        heading = ""
+        maps: dict[str, VariableMap] = {}
+        for block in blocks(page):
+            if block.heading != heading:
+                heading, maps = block.heading, {}
+            if block.info in ("source", "target"):
+                maps[block.info] = variables_of(block.info, block.content)
+            elif block.info.split(" ")[0] == "mig":
+                yield Example(page, block, maps.get("source"), maps.get("target"))
+
+
+EXAMPLES = tuple(_examples())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_can_be_read(example: Example) -> None:
+    assert parse(Text("example.mig", example.block.content))[1] == ()
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if one.source and one.target], ids=str)
+def test_an_example_compiles_as_it_says(example: Example) -> None:
+    assert example.source is not None
+    assert example.target is not None
+    expected = example.block.info.split(" ")[2:]
+    compilation = compile_spec(Text("example.mig", example.block.content), example.source, example.target)
+    found = [one.code for one in compilation.diagnostics if one.code != "MIG410"]  # the note on what a cast loses
+    assert found == expected
+
+
+def test_the_language_page_compiles_most_of_its_examples() -> None:
+    own = [one for one in EXAMPLES if one.page == LANGUAGE]
+    assert sum(bool(one.source and one.target) for one in own) >= 15
+
+
+def test_the_spec_shown_as_tf1_basic_lstm_is_the_library_s() -> None:
+    [shown] = [one.block for one in EXAMPLES if "or Linear/Matrix" in one.block.content]
+    text = Text("example.mig", shown.content)
+    library = Text("library.mig", (library_path() / "tf1" / "basic_lstm.mig").read_text(encoding="utf-8"))
+    bodies = [statement.body for statement in parse(library)[0].statements]
+    assert [statement.body for statement in parse(text)[0].statements] == bodies[1:]  # without `mig 1`
+    assert format_spec(parse(text)[0])
+
+
+def test_every_spec_of_the_library_is_named() -> None:
+    names = [path.relative_to(library_path()).with_suffix("").as_posix() for path in library_path().rglob("*.mig")]
+    assert [name for name in names if f"`{name}`" not in prose(LANGUAGE)] == []
+    assert isinstance(load("tf1/basic_lstm", Text("example.mig", "")), Text)
+
+
+def test_every_op_stands_in_the_table_with_what_it_loses() -> None:
+    rows = [row.split("|") for row in prose(LANGUAGE).splitlines() if row.startswith("| `") and row.count(" | ") == 3]
+    for word, op in WORDS.items():
+        spelled = word.replace("_", " ")
+        found = [row for row in rows if row[1].strip().strip("`").split("`")[0].removesuffix(" AXIS").startswith(spelled)]
+        exact = [row for row in found if row[1].strip()[1:].startswith((f"{spelled} ", f"{spelled}`"))]
+        assert exact, f"no row of the table begins with `{spelled}`"
+        assert exact[0][-2].strip() == op.exactness, spelled
