@@ -202,6 +202,18 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             assert_never(expression)
 
 
+def reads(expression: Expression) -> tuple[Read, ...]:
+    """The variables that an expression reads, each once, in the order in which they stand in it."""
+    found: dict[Read, None] = {}
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Read):
+            found[node] = None
+        stack.extend(reversed(children(node)))
+    return tuple(found)
+
+
 def size_of(shape: Shape) -> int:
     """The number of elements of a shape."""
     size = 1

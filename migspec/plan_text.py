@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from migspec.dtypes import itemsize
-from migspec.expression import Expression, Read, children, size_of
+from migspec.expression import Expression, reads, size_of
 from migspec.fold import fold
 from migspec.ops import shape_text
 from migspec.plan import Cause, Left, Move, Plan, is_fill
@@ -67,7 +67,7 @@ def _move_lines(moves: Sequence[Move]) -> list[str]:
     """Moves from sources of one kind to a target of one kind, folded together."""
     kinds: dict[_Kind, list[Move]] = {}
     for move in moves:
-        before = tuple(_described(read) for read in _reads(move.expression))
+        before = tuple(_described(read) for read in reads(move.expression))
         kinds.setdefault((before, _described(move.expression)), []).append(move)
     lines: list[str] = []
     shown: list[str] = []
@@ -103,17 +103,3 @@ def _names(names: Iterable[str]) -> list[str]:
 
 def _described(expression: Expression) -> str:
     return f"{expression.dtype} {shape_text(expression.shape)}"
-
-
-def _reads(expression: Expression) -> list[Read]:
-    """The variables that an expression reads, each once, in order."""
-    found: dict[Read, None] = {}
-
-    def walk(node: Expression) -> None:
-        if isinstance(node, Read):
-            found[node] = None
-        for child in children(node):
-            walk(child)
-
-    walk(expression)
-    return list(found)

@@ -12,7 +12,7 @@ from migspec.bind.problems import Problems, described
 from migspec.bind.sizes import Equation
 from migspec.bind.types import Bound, Instance
 from migspec.diagnostics import Diagnostic, Label
-from migspec.expression import Expression, Read, children, size_of
+from migspec.expression import Read, reads, size_of
 from migspec.ops import Bundle, CastTo, Context, OpError, Tensor, Unsettled, Wanted, Wants, shape_text
 from migspec.ops.axes import unpermuted
 from migspec.rules import Operation
@@ -95,22 +95,10 @@ def bind_instance(instance: Instance, problems: Problems) -> tuple[Bound, ...] |
         if tensor.dtype != element.variable.dtype:
             _report_dtype(instance, tensor, element.variable, problems)
             return None
-        read = reads(tensor.expression)
+        read = {one.variable for one in reads(tensor.expression)}
         sources = tuple(one.variable for one in instance.sources if one.variable.name in read)
         bound.append(Bound(element.variable, tensor.expression, instance, sources, tensor.gates))
     return tuple(bound)
-
-
-def reads(expression: Expression) -> set[str]:
-    """The names of the source variables that an expression reads."""
-    found: set[str] = set()
-    stack = [expression]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Read):
-            found.add(node.variable)
-        stack.extend(children(node))
-    return found
 
 
 def _sources_label(instance: Instance, result: str = "") -> Label:

@@ -146,7 +146,7 @@ def _way_on(keep: str | None) -> None:
     for line in (
         f"cd {keep}",
         f"migspec plan lstm.mig {' '.join(_SIDES)}",
-        f"migspec why lstm_0/lstm_cell/bias lstm.mig {' '.join(_SIDES)}",
+        f"migspec why lstm_0/lstm_cell/recurrent_kernel lstm.mig {' '.join(_SIDES)}",
         "migspec explain MIG405",
     ):
         _say(f"$ {line}")

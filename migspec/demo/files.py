@@ -21,15 +21,13 @@ def new_model_text() -> str:
 def with_slips() -> str:
     """The spec with two slips that migspec catches: the forget bias unsaid, and a variable forgotten."""
     return _changed(
-        _changed(spec_text(), " add 1.0 to f", ""), "dense/{part} -> logits/{part}", "dense/kernel -> logits/kernel"
+        _changed(spec_text(), "  add 1.0 to f", ""), "dense/{part} -> logits/{part}", "dense/kernel -> logits/kernel"
     )
 
 
 def with_wrong_gates() -> str:
     """The spec of somebody who believes that TensorFlow 1 had Keras' order of the gates: all shapes agree, the numbers do not."""
-    return _changed(
-        _changed(spec_text(), "split gates ifco", "split gates ifco -> ifco"), "gates icfo ->", "gates ifco ->"
-    )
+    return _changed(_changed(spec_text(), "split gates ifco", "split gates ifco -> ifco"), "gates icfo ->", "gates ifco ->")
 
 
 def with_wrong_forget_bias() -> str:

@@ -27,11 +27,12 @@ class Graph:
     """One graph in the making, and the random numbers of its variables and inputs: one seed gives one model.
 
     Layers are added inside `with graph:`. Weights, biases and statistics are all random, so that a gate or a bias in the wrong
-    place changes the outputs.
+    place changes the outputs. Weights lie between `-spread` and `spread`.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, spread: float = 0.5) -> None:
         self._graph = tf.Graph()
+        self._spread = spread
         self._random = numpy.random.default_rng(seed)
         self._entered: Any = None
 
@@ -45,9 +46,10 @@ class Graph:
     def placeholder(self, shape: Sequence[int]) -> Any:
         return v1.placeholder(tf.float32, shape, name="inputs")
 
-    def variable(self, name: str, shape: Sequence[int], low: float = -0.5, high: float = 0.5) -> Any:
-        """A float32 variable of the old kind (no resource), uniform between `low` and `high`."""
-        value = self._random.uniform(low, high, shape).astype("float32")
+    def variable(self, name: str, shape: Sequence[int], low: float | None = None, high: float | None = None) -> Any:
+        """A float32 variable of the old kind (no resource), uniform from `low` (else `-spread`) to `high` (else `spread`)."""
+        ends = (-self._spread if low is None else low, self._spread if high is None else high)
+        value = self._random.uniform(*ends, shape).astype("float32")
         return v1.get_variable(name, initializer=value, use_resource=False)
 
     def dense(self, inputs: Any, units: int, name: str) -> Any:

@@ -24,6 +24,8 @@ def workplace(keep: str | None, module: str) -> Iterator[None]:
             with writing("a temporary folder"), TemporaryDirectory(prefix="migspec-demo-") as folder, chdir(folder):
                 yield
             return
+        if Path(keep).exists() and not Path(keep).is_dir():
+            raise file_error("MIG506", keep, f"`{keep}` exists already, and is no folder", helps=("name a new folder",))
         with writing(keep):
             Path(keep).mkdir(parents=True, exist_ok=True)
             empty = not any(Path(keep).iterdir())

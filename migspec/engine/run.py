@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from threading import Event, Lock, local
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 import numpy
 
@@ -25,7 +25,7 @@ from migspec.engine.files import Files
 from migspec.engine.sources import Sources
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
-from migspec.expression import Affine, Cast, Concat, Expression, Fill, Permute, Read, Reshape, Side, Slice, Sum, size_of
+from migspec.expression import Expression, Read, Side, reads, size_of
 from migspec.formats.base import Reader, Writer
 from migspec.lower import Buffer, Copy, lower
 from migspec.routes import is_local
@@ -120,7 +120,7 @@ class _Work:
 
     def front_to_back(self, targets: Iterable[Target]) -> list[Target]:
         """The targets in the order in which their first sources lie in the files."""
-        return sorted(targets, key=lambda target: min(map(self._place, _reads(target.expression)), default=("", 0)))
+        return sorted(targets, key=lambda target: min(map(self._place, reads(target.expression)), default=("", 0)))
 
     def _place(self, read: Read) -> tuple[str, int]:
         return self._sources.place(read) or ("", 0)
@@ -158,21 +158,6 @@ def _is_local(copy: Copy, room: int) -> bool:
     if isinstance(copy.leaf, Buffer) and not all(_is_local(part, room) for addend in copy.leaf.addends for part in addend):
         return False
     return is_local(copy.route, room)
-
-
-def _reads(expression: Expression) -> Iterator[Read]:
-    match expression:
-        case Read():
-            yield expression
-        case Fill():
-            return
-        case Concat(inputs) | Sum(inputs):
-            for tensor in inputs:
-                yield from _reads(tensor)
-        case Permute(tensor) | Reshape(tensor) | Slice(tensor) | Cast(tensor) | Affine(tensor):
-            yield from _reads(tensor)
-        case _:
-            assert_never(expression)
 
 
 def _batches(targets: Iterable[Target]) -> Iterator[list[Target]]:

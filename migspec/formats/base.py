@@ -68,7 +68,8 @@ class Writer(Protocol):
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
         """Bytes `offset` .. `offset + len(data)` of the variable's values, in C order and little endian. For one variable
-        the calls come in ascending order, without gap or overlap; a variable without elements gets no call."""
+        the calls come in ascending order, without gap or overlap; a variable without elements gets no call. The memory
+        behind `data` is used again once `write` returns."""
 
     def write_strings(self, name: str, values: numpy.ndarray) -> None:
         """The whole value of a `string` variable, an object array of `bytes`; called instead of `write`."""

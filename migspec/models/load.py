@@ -33,11 +33,13 @@ def load_live(reference: str) -> object:
     """What the function of `package.module:function` returns, called without arguments.
 
     The module is imported as `python -m` would, with the current directory first on `sys.path` during the import and the call.
-    What it prints goes to standard error, as standard output is for migspec's results. Raises `SpecError` (MIG511) if there is
+    What it prints goes to standard error, as standard output is for migspec's results; TensorFlow's start-up log is left out. Raises `SpecError` (MIG511) if there is
     no such module or function, or if either raises.
     """
+    from migspec.models.startup_log import tensorflow_starts_quietly
+
     module_name, _, function_name = reference.partition(":")
-    with _current_directory_first(), contextlib.redirect_stdout(sys.stderr):
+    with _current_directory_first(), tensorflow_starts_quietly(), contextlib.redirect_stdout(sys.stderr):
         found = _attribute(_import(module_name, reference), function_name, reference)
         if not callable(found):
             kind = type(found).__name__

@@ -117,7 +117,7 @@ class _Walk:
             if isinstance(member, self._h5py.Dataset):
                 others.append(self._array(member, below))
             elif key == "vars" and isinstance(member, self._h5py.Group):
-                is_object, name = True, _text(member.attrs.get("name"))
+                is_object, name = True, self._text(member, "name")
                 arrays = self._own(member, below)
             elif isinstance(member, self._h5py.Group):
                 children.append(self.group(member, below, depth + 1))
@@ -144,12 +144,22 @@ class _Walk:
     def _dtype_name(self, dataset: h5py.Dataset) -> str:
         if dataset.shape is None:
             return "empty"
-        if dataset.dtype.itemsize == 2 and dataset.dtype.kind == "V" and _text(dataset.attrs.get("dtype")) == "bfloat16":
+        if dataset.dtype.itemsize == 2 and dataset.dtype.kind == "V" and self._text(dataset, "dtype") == "bfloat16":
             return "bfloat16"
         if self._h5py.check_string_dtype(dataset.dtype) is not None:
             return "string"
         known = dataset.dtype.name in dtypes.NAMES and dataset.dtype.kind != "O"
         return str(dataset.dtype.name if known else dataset.dtype)
+
+    def _text(self, member: h5py.Group | h5py.Dataset, key: str) -> str | None:
+        """A text attribute; None if there is none. Anything but a single text is left alone: libhdf5 crashes on some of it."""
+        if key not in member.attrs:
+            return None
+        attribute = member.attrs.get_id(key)
+        if attribute.get_type().get_class() != self._h5py.h5t.STRING or attribute.shape != ():
+            return None
+        value = member.attrs[key]
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else None
 
     def _offset(self, dataset: h5py.Dataset, dtype: str) -> int | None:
         length = dataset.size * dtypes.itemsize(dtype) if dataset.shape is not None else 0
@@ -167,12 +177,6 @@ class _Walk:
 
 def _by_number(key: str) -> tuple[bool, int, str]:
     return (False, int(key), key) if key.isascii() and key.isdigit() and len(key) < 10 else (True, 0, key)
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else None
 
 
 def _to_bytes(values: numpy.ndarray) -> numpy.ndarray:
