@@ -54,6 +54,8 @@ def read_spec(path: str) -> Text:
         return Text(path, Path(path).read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
         raise file_error("MIG501", path, "the spec is no UTF-8 text", (str(error),), ("save it as UTF-8",)) from None
+    except ValueError as error:  # a path with a NUL byte
+        raise file_error("MIG501", path, "the spec cannot be read", (str(error),)) from None
     except OSError as error:
         from migspec.diagnostics.suggest import nearest
 
@@ -63,9 +65,11 @@ def read_spec(path: str) -> Text:
         raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error),), helps) from None
 
 
-def check_spec(text: Text) -> Compilation:
-    """Syntax, ops and used specs alone, without variables."""
+def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) -> Compilation:
+    """Syntax, ops and used specs alone, without variables. Raises SpecError for a value given to a name that the spec does not define."""
     program, diagnostics = resolve(text, load)
+    if given:
+        check_given(program, given)
     return Compilation(program, diagnostics)
 
 

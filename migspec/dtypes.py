@@ -59,7 +59,8 @@ def is_lossy(old: str, new: str) -> bool:
         return old_kind != "boolean" or new_kind == "string"
     if old_kind in ("integer", "boolean"):
         return new_precision < old_precision
-    return new_precision < old_precision or new_exponent < old_exponent
+    imaginary_part_lost = old_kind == "complex" and new_kind != "complex"
+    return imaginary_part_lost or new_precision < old_precision or new_exponent < old_exponent
 
 
 def numpy_dtype(name: str) -> numpy.dtype:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]*)(?![0-9])")
+_NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]{0,17})(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +41,37 @@ def fold_texts(names: Iterable[str], limit: int = 6) -> str:
 
 def _fold_place(groups: Sequence[Folded], place: int) -> tuple[list[Folded], bool]:
     """Fold the groups that differ in number `place` of their text alone; and whether any text has a number there."""
-    buckets: dict[tuple[str, str], list[tuple[int, Folded]]] = {}
-    order: list[tuple[str, str] | Folded] = []
+    buckets: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    result: list[tuple[int, Folded]] = []
     deeper = False
-    for group in groups:
+    for position, group in enumerate(groups):
         numbers = [match for match in _NUMBER.finditer(group.text) if not _in_range(group.text, match.start())]
         folded_before = group.text.count("{")
         index = place - folded_before
         if not 0 <= index < len(numbers):
-            order.append(group)
+            result.append((position, group))
             continue
         deeper = True
         match = numbers[index]
         key = (group.text[: match.start()], group.text[match.end() :])
-        if key not in buckets:
-            buckets[key] = []
-            order.append(key)
-        buckets[key].append((int(match.group()), group))
-    result: list[Folded] = []
-    for entry in order:
-        if isinstance(entry, Folded):
-            result.append(entry)
-            continue
-        members = sorted(buckets[entry], key=lambda member: member[0])
+        buckets.setdefault(key, []).append((int(match.group()), position))
+    for (before, after), members in buckets.items():
+        members.sort()
         start = 0
         while start < len(members):
             stop = start + 1
             while stop < len(members) and members[stop][0] == members[stop - 1][0] + 1:
                 stop += 1
             run = members[start:stop]
+            first = min(position for _, position in run)
             if len(run) == 1:
-                result.append(run[0][1])
+                result.append((first, groups[first]))
             else:
-                text = f"{entry[0]}{{{run[0][0]}..{run[-1][0]}}}{entry[1]}"
-                result.append(Folded(text, tuple(name for _, member in run for name in member.names)))
+                text = f"{before}{{{run[0][0]}..{run[-1][0]}}}{after}"
+                result.append((first, Folded(text, tuple(name for _, position in run for name in groups[position].names))))
             start = stop
-    return result, deeper
+    result.sort(key=lambda entry: entry[0])
+    return [group for _, group in result], deeper
 
 
 def _in_range(text: str, position: int) -> bool:

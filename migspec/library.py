@@ -27,7 +27,7 @@ def load(name: str, beside: Text) -> Text | NotFound:
     for candidate in candidates:
         if candidate.is_file():
             return Text(str(candidate), candidate.read_text(encoding="utf-8", errors="replace"))
-    places = (str(folder), "the library of specs", "installed packages")
+    places = (f"the folder of {beside.name}", "the library of specs", "installed packages")
     return NotFound(places, tuple(nearest(name, names())))
 
 

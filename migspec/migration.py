@@ -12,7 +12,7 @@ from migspec.diagnostics import Diagnostic, SpecError
 from migspec.engine.run import Target, run
 from migspec.expression import Read
 from migspec.formats.base import Reader, Writer
-from migspec.formats.registry import create_writer, format_of
+from migspec.formats.registry import check_output, create_writer, format_of
 from migspec.plan import Left, Plan, check_fresh
 from migspec.plan_text import plan_text
 from migspec.sides import is_live, open_side
@@ -67,8 +67,8 @@ class Migration:
             )
         if is_live(self.target):
             saved_by_framework = path is not None and format_of(path, format) in ("keras", "weights.h5")
-            if path is not None:
-                self._check_output(path, overwrite)
+            if path is not None:  # what can be known of the output is known before the model is touched
+                check_output(path, (*self.source.files, *self.target.files), overwrite=overwrite)
             moved = VariableMap.of(self.target.variables.label, self._moved())
             self._run(self.target.writer(moved), moved, executor, progress, kept=False)
             if path is None:
@@ -135,13 +135,6 @@ class Migration:
         if named:
             raise SpecError([_no_values(named, self.target.variables)])
         return self._moved()
-
-    def _check_output(self, path: str, overwrite: bool) -> None:
-        """Before a live model is touched: may the output be written?"""
-        from pathlib import Path
-
-        if Path(path).exists() and not overwrite:
-            raise SpecError([Diagnostic("MIG506", "the output exists", file=path, helps=("`--force` overwrites it",))])
 
 
 def compile(

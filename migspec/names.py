@@ -141,7 +141,9 @@ class NameIndex:
         if len(found) == 1:
             return (found[0],)
         own = [one for one in found if one.alias == 0]
-        unique = {one.variable.name: one for one in reversed(own or found)}
+        unique: dict[str, Found] = {}
+        for one in own or found:
+            unique.setdefault(one.variable.name, one)
         return tuple(unique.values())
 
     def candidates(self, query: tuple[SegmentQuery, ...]) -> Iterator[tuple[str, Found]]:

@@ -1,19 +1,23 @@
 """Patterns compiled: what a pattern matches, what it captures, and what a pattern pastes.
 
 A pattern becomes two regular expressions over normal names, one greedy and one lazy. The greedy one finds the match whose captures
-are longest, from left to right, the lazy one that whose captures are shortest: they agree exactly if there is one match.
+are longest, from left to right, the lazy one that whose captures are shortest: they agree exactly if there is one match. Where one of
+these two has a number or a repeated capture that is not allowed, a match between them may be the right one: then all are tried.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias, assert_never
+from itertools import pairwise
+from typing import TypeAlias
 
+from migspec.every_match import every_match
 from migspec.names import ANY_SEGMENTS, SegmentQuery
+from migspec.pattern_parts import part_expressions, takes_segments, value_of
 from migspec.syntax.spelling import pattern_text
-from migspec.syntax.tree import Capture, DoubleStar, Hole, NumberRange, Part, Pattern, Plain, Segment, Star
+from migspec.syntax.tree import Capture, DoubleStar, NumberRange, Part, Pattern, Plain, Segment, Star
 
 Captures: TypeAlias = dict[str, str]
 """Capture -> text. Unnamed wildcards are the captures `*1`, `*2`, ... from left to right. Several segments are joined by `/`."""
@@ -118,14 +122,24 @@ class Matcher:
         self._greedy = re.compile(greedy, re.DOTALL)
         self._lazy = re.compile(lazy, re.DOTALL) if len(self._groups) > 1 else None
         self._checked = any(not isinstance(group.part, Star | DoubleStar) for group in self._groups)
+        whole = [any(takes_segments(part) for part in segment) for segment in pattern.segments]
+        self._irregular = any(one and next_one for one, next_one in pairwise(whole))  # no expression is written for `**/**`
 
     def fits(self, name: str) -> bool:
         """Whether the pattern fits a normal name, in whichever way."""
+        if self._irregular:
+            return any(True for _ in self._every(name))
         match = self._greedy.fullmatch(name)
-        return match is not None and (not self._checked or self._values(match) is not None)
+        if match is None:
+            return False
+        if not self._checked or self._values(match) is not None:
+            return True
+        return self._lazy is not None and any(True for _ in self._every(name))
 
     def match(self, name: str) -> Captures | None:
         """The captures on a normal name, None if it does not fit; raises AmbiguousMatch if it fits in two ways."""
+        if self._irregular:
+            return self._only(name)
         match = self._greedy.fullmatch(name)
         if match is None:
             return None
@@ -133,17 +147,28 @@ class Matcher:
         if self._lazy is None:
             return first
         other = self._lazy.fullmatch(name)
-        second = self._values(other) if other is not None else None
-        if first is None or second is None:
-            return first or second
-        if first != second:
-            raise AmbiguousMatch(name, first, second)
-        return first
+        if other is None or other.groups() == match.groups():
+            return first
+        second = self._values(other)
+        if first is None or second is None or first == second:
+            return self._only(name)
+        raise AmbiguousMatch(name, first, second)
+
+    def _only(self, name: str) -> Captures | None:
+        found: Captures | None = None
+        for captures in self._every(name):
+            if found is not None and found != captures:
+                raise AmbiguousMatch(name, captures, found)
+            found = captures
+        return found
+
+    def _every(self, name: str) -> Iterator[Captures]:
+        return every_match(self.pattern, name)
 
     def _values(self, match: re.Match[str]) -> Captures | None:
         values: Captures = {}
         for text, group in zip(match.groups(), self._groups, strict=True):
-            value = _value(text, group.part)
+            value = value_of(text, group.part)
             if value is None:
                 return None
             known = values.get(group.capture)
@@ -151,27 +176,6 @@ class Matcher:
                 return None
             values[group.capture] = value
         return values
-
-
-def _value(text: str | None, part: Part) -> str | None:
-    """What a capture is, given the text that its place matched; None if that text is not allowed."""
-    match part:
-        case Capture(kind="numbering"):
-            return text or "0"
-        case Capture(kind="segments") | DoubleStar():
-            return (text or "").strip("/")
-        case Capture(scale=scale, offset=offset) if (scale, offset) != (1, 0):
-            number = int(text or "0") - offset
-            if number < 0 or number % scale:
-                return None
-            value = number // scale
-            if part.kind == "range" and not part.low <= value <= part.high:
-                return None
-            return str(value)
-        case Capture(kind="range", low=low, high=high) | NumberRange(low=low, high=high):
-            return text if text is not None and low <= int(text) <= high else None
-        case _:
-            return text
 
 
 def paste(pattern: Pattern, captures: Mapping[str, str]) -> Pattern:
@@ -192,7 +196,7 @@ def paste(pattern: Pattern, captures: Mapping[str, str]) -> Pattern:
                 name = f"*{count}"
             if name is None or name not in captures:
                 parts.append(part)
-            elif isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments"):
+            elif takes_segments(part):
                 several = captures[name].split("/") if captures[name] else []
             else:
                 parts.append(Plain(pasted_text(part, captures[name])))
@@ -245,7 +249,7 @@ class Template:
                 elif isinstance(part, Capture):
                     verbatim = part.kind in ("text", "int", "range", "choice") and (part.scale, part.offset) == (1, 0)
                     pieces.append((part.name, None if verbatim else part))
-                if isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments"):
+                if takes_segments(part):
                     self._simple = False
         self._pieces = pieces
 
@@ -275,7 +279,7 @@ def _joined(parts: list[Part]) -> Segment:
 
 
 def _query(segment: Segment) -> SegmentQuery:
-    if any(isinstance(part, DoubleStar) or (isinstance(part, Capture) and part.kind == "segments") for part in segment):
+    if any(takes_segments(part) for part in segment):
         return ANY_SEGMENTS
     prefix = ""
     for part in segment:
@@ -293,9 +297,7 @@ def _expressions(pattern: Pattern) -> tuple[tuple[_Group, ...], str, str]:
     joined = True  # whether the next segment needs no separator before it
     count = 0
     for index, segment in enumerate(pattern.segments):
-        several = next(
-            (p for p in segment if isinstance(p, DoubleStar) or (isinstance(p, Capture) and p.kind == "segments")), None
-        )
+        several = next((part for part in segment if takes_segments(part)), None)
         if several is not None:
             if isinstance(several, DoubleStar):
                 count += 1
@@ -333,32 +335,7 @@ def _expressions(pattern: Pattern) -> tuple[tuple[_Group, ...], str, str]:
             groups.append(_Group(name, part))
             if plain_again:
                 numbers[name] = len(groups)
-            longest, shortest = _part_expressions(part)
+            longest, shortest = part_expressions(part)
             greedy.append(longest)
             lazy.append(shortest)
     return tuple(groups), "".join(greedy), "".join(lazy)
-
-
-def _part_expressions(part: Part) -> tuple[str, str]:
-    """A group for one part, taking as much as it can and as little."""
-    match part:
-        case Star():
-            return "([^/]*)", "([^/]*?)"
-        case NumberRange() | Capture(kind="int") | Capture(kind="range"):
-            return "([0-9]+)", "([0-9]+?)"
-        case Capture(kind="choice", choices=choices):
-            longest_first = sorted(choices, key=len, reverse=True)
-            return (
-                "(" + "|".join(re.escape(choice) for choice in longest_first) + ")",
-                "(" + "|".join(re.escape(choice) for choice in reversed(longest_first)) + ")",
-            )
-        case Capture(kind="numbering"):
-            return "(?:_([1-9][0-9]*))?", "(?:_([1-9][0-9]*?))??"
-        case Capture():
-            return "([^/]+)", "([^/]+?)"
-        case Hole():
-            return "(@)", "(@)"
-        case Plain() | DoubleStar():
-            raise AssertionError(part)
-        case _:
-            assert_never(part)

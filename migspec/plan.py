@@ -168,7 +168,9 @@ def _in_target_order(binding: Binding) -> list[Bound]:
 
 
 def _cause(span: Span, uses: tuple[Span, ...]) -> Cause:
-    return Cause(span.text.name, span.line, _one_line(span), tuple(f"{use}: {_one_line(use)}" for use in uses))
+    return Cause(
+        span.text.name, span.line, _one_line(span), tuple(f"{use.text.name}:{use.line}: {_one_line(use)}" for use in uses)
+    )
 
 
 def _one_line(span: Span) -> str:

@@ -65,12 +65,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
     return {**content, "digest": _digest(content)}
 
 
-def save_plan(plan: Plan, path: str) -> None:
-    """Write a plan to a file; raises SpecError (MIG514) if it cannot be written."""
-    try:
-        Path(path).write_text(json.dumps(to_json(plan), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise file_error("MIG514", path, "the plan cannot be written", (error.strerror or str(error),)) from None
+def dumps(plan: Plan) -> str:
+    """The text of a plan's file."""
+    return json.dumps(to_json(plan), indent=1) + "\n"
 
 
 def load_plan(path: str) -> Plan:

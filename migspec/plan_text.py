@@ -72,14 +72,23 @@ def _move_lines(moves: Sequence[Move]) -> list[str]:
     lines: list[str] = []
     shown: list[str] = []
     for (before, after), alike in kinds.items():
-        sources = _names(dict.fromkeys(name for move in alike for name in move.sources))
-        kind = ", ".join(dict.fromkeys(before)) if before else "made anew"
-        source_lines = [f"    {name}  {kind}" for name in sources] or [f"    {kind}"]
+        source_lines = _source_lines(alike) if before else ["    made anew"]
         if source_lines != shown:
             lines.extend(source_lines)
             shown = source_lines
         lines.extend(f"      -> {name}  {after}" for name in _names(move.target for move in alike))
     return lines
+
+
+def _source_lines(moves: Sequence[Move]) -> list[str]:
+    """What the moves read, each variable once: neighbours of one kind are folded together."""
+    described = {read.variable: _described(read) for move in moves for read in reads(move.expression)}
+    runs: list[tuple[str, list[str]]] = []
+    for name in dict.fromkeys(name for move in moves for name in move.sources):
+        if not runs or runs[-1][0] != described[name]:
+            runs.append((described[name], []))
+        runs[-1][1].append(name)
+    return [f"    {name}  {kind}" for kind, names in runs for name in _names(names)]
 
 
 def _left_lines(word: str, left: Sequence[Left]) -> list[str]:

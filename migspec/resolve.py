@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from migspec import arithmetic
 from migspec.diagnostics import Diagnostic, Label
 from migspec.ops import WORDS, OpError
-from migspec.patterns import unnamed_count
+from migspec.pattern_parts import is_number
+from migspec.patterns import constraints_of, numeric_captures, unnamed_count
 from migspec.rules import Mount, Operation, Program, Rule
 from migspec.syntax import tree
 from migspec.syntax.parse import parse
@@ -88,9 +89,9 @@ class _Resolver:
     ) -> Rule | None:
         match body:
             case tree.Move(word=word, sources=sources, targets=targets, ops=ops, if_present=if_present):
-                counts_agree = self._counts_agree(sources, targets)
+                sound = self._counts_agree(sources, targets) and self._numbers_agree(sources, targets)
                 operations = self._operations(ops, names)
-                if operations is None or not counts_agree:
+                if operations is None or not sound:
                     return None
                 return Rule(word, statement, sources, targets, operations, if_present=if_present)
             case tree.Same(names=listed, ops=ops, if_present=if_present):
@@ -121,17 +122,45 @@ class _Resolver:
                 Label(other, _wildcards(counts[place])),
                 (Label(first, _wildcards(counts[0])),),
                 notes=("unnamed wildcards are paired from left to right",),
-                helps=("name what stands on one side only: `{i}` makes a bundle",),
+                helps=(
+                    "write as many on each side",
+                    "or give a name to what stands on one side only, `{i}`: it gathers its matches into a bundle, for `stack` or `concat`",
+                ),
             )
         )
         return False
+
+    def _numbers_agree(self, sources: tree.PatternList, targets: tree.PatternList) -> bool:
+        """Whether a capture that stands in arithmetic is chosen among numbers, where it is chosen."""
+        patterns = [*sources.patterns, *targets.patterns]
+        numeric = numeric_captures(*patterns)
+        for capture in constraints_of(*patterns).values():
+            odd = [choice for choice in capture.choices if not is_number(choice)]
+            if capture.name in numeric and odd:
+                place = next(pattern.span for pattern in patterns if capture.name in numeric_captures(pattern))
+                assert place is not None
+                self._report(
+                    "MIG106",
+                    f"`{capture.name}` stands in arithmetic here, and `{odd[0]}`, one of its choices, is no number",
+                    place,
+                    helps=("write one rule for each choice",),
+                )
+                return False
+        return True
 
     def _operations(self, ops: tuple[tree.Op, ...], names: _Names) -> tuple[Operation, ...] | None:
         operations: list[Operation] = []
         sound = True
         for op in ops:
             if op.word == "remap":
-                self._report("MIG108", "`remap` is not supported by this version of migspec", op.span)
+                self._report(
+                    "MIG108",
+                    "`remap` is not supported by this version of migspec",
+                    op.span,
+                    helps=(
+                        "reorder the rows of the table in its file first, or leave it behind: `drop` it, and `fill` the target",
+                    ),
+                )
                 sound = False
                 continue
             sound = names.check_op(op) and sound
@@ -147,7 +176,12 @@ class _Resolver:
     ) -> Mount | None:
         place = use.spec_span or statement.span
         if use.inverse:
-            self._report("MIG108", "`use inverse` is not supported by this version of migspec", place)
+            self._report(
+                "MIG108",
+                "`use inverse` is not supported by this version of migspec",
+                place,
+                helps=("write the rules of that spec out, each turned around",),
+            )
             return None
         found = self.load(use.spec, text)
         if isinstance(found, NotFound):
@@ -162,7 +196,11 @@ class _Resolver:
         if found.name in (text.name, *open_specs):
             chain = (*open_specs, text.name, found.name)
             self._report(
-                "MIG214", "specs use each other in a cycle", place, notes=(" -> ".join(chain[chain.index(found.name) :]),)
+                "MIG214",
+                "specs use each other in a cycle",
+                place,
+                notes=(" -> ".join(chain[chain.index(found.name) :]),),
+                helps=("take one of these uses out: a spec cannot be part of itself",),
             )
             return None
         program = self.programs.get(found.name)
@@ -186,9 +224,16 @@ class _Resolver:
                     f"`{use.spec}` has no parameter `{binding.name}`",
                     binding.span or place,
                     notes=(f"its parameters: {known}",),
+                    helps=self._parameter_helps(binding.name, program),
                 )
                 sound = False
         return Mount(use, statement, program) if sound else None
+
+    def _parameter_helps(self, name: str, program: Program) -> tuple[str, ...]:
+        from migspec.diagnostics.suggest import nearest
+
+        near = nearest(name, (*program.sizes, *program.numbers))
+        return tuple(f"did you mean `{one}`?" for one in near) or ("take it out",)
 
     def _report(self, code: str, message: str, span: Span, notes: tuple[str, ...] = (), helps: tuple[str, ...] = ()) -> None:
         self.diagnostics.append(Diagnostic(code, message, Label(span), notes=notes, helps=helps))
@@ -216,7 +261,13 @@ class _Names:
                 assert earlier.span is not None
                 first = (Label(earlier.span, "the first time"),)
                 self.diagnostics.append(
-                    Diagnostic("MIG113", f"`{definition.name}` is defined twice", Label(definition.span), first)
+                    Diagnostic(
+                        "MIG113",
+                        f"`{definition.name}` is defined twice",
+                        Label(definition.span, "and again"),
+                        first,
+                        helps=("take one of the two out, or give it another name",),
+                    )
                 )
             elif definition.value is None:
                 table[definition.name] = definition
@@ -230,13 +281,13 @@ class _Names:
         """Report a value that a size or number cannot have; one that depends on a size without a value is usable."""
         assert definition.value is not None
         assert definition.span is not None
-        helps: tuple[str, ...] = ("sizes are whole numbers, 1 or more; `number` defines others",)
+        helps: tuple[str, ...] = ("sizes are whole numbers, 1 or more; `number NAME = ...` defines others",)
         try:
             value = arithmetic.value_of(definition.value, self.values)
         except arithmetic.NotYetKnown:
             return True
         except ZeroDivisionError:
-            what, helps = "divides by zero", ()
+            what, helps = "divides by zero", ("give what it is divided by another value",)
         else:
             self.values[definition.name] = value
             if not is_size or (isinstance(value, int) and value >= 1):

@@ -43,9 +43,11 @@ class VariableMap:
     variables: tuple[Variable, ...]
     has_values: bool = True
     _by_name: dict[str, Variable] = field(init=False, repr=False, compare=False)
+    _places: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {variable.name: variable for variable in self.variables})
+        object.__setattr__(self, "_places", {variable.name: place for place, variable in enumerate(self.variables)})
 
     def __getitem__(self, name: str) -> Variable:
         return self._by_name[name]
@@ -58,6 +60,10 @@ class VariableMap:
 
     def __len__(self) -> int:
         return len(self.variables)
+
+    def place(self, name: str) -> int:
+        """Where a variable stands in the order of the map, from 0."""
+        return self._places[name]
 
     @classmethod
     def of(cls, label: str, variables: Iterable[Variable], has_values: bool = True) -> VariableMap:

@@ -23,4 +23,6 @@ def _variable(line: str) -> Variable:
     assert match is not None, f"no variable: {line}"
     assert match["dtype"] in NAMES, f"no dtype: {line}"
     shape = tuple(int(length) for length in match["shape"].split(",") if length.strip())
-    return Variable(match["name"], shape, match["dtype"], tuple((match["aliases"] or "").split(", ")) if match["aliases"] else ())
+    return Variable(
+        match["name"], shape, match["dtype"], tuple((match["aliases"] or "").split(", ")) if match["aliases"] else ()
+    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from migspec.bind.match import Match, Side, in_bundle_order, list_matches, matches, report_exception, report_no_target, span_of
-from migspec.bind.problems import Problems
-from migspec.bind.types import SAME, Element, Instance, Scope
+from migspec.bind.match import Match, in_bundle_order, list_matches, matches
+from migspec.bind.problems import Problems, described
+from migspec.bind.side import Side, fitting, span_of
+from migspec.bind.types import SAME, Element, Failed, Instance, Scope
+from migspec.bind.unmatched import report_exception, report_no_target
+from migspec.bind.variants import renumbered, widened
 from migspec.cells import is_random_state
 from migspec.diagnostics import Diagnostic, Label
+from migspec.fold import fold_texts
 from migspec.names import normal_name
 from migspec.patterns import (
     Captures,
-    Matcher,
     Template,
     capture_names,
     constrained,
@@ -27,6 +30,7 @@ from migspec.rules import Rule
 from migspec.syntax.tree import Pattern, PatternList
 from migspec.variables import Variable
 
+_SHOWN = 4  # so many names of a side are shown, folded
 _Key = tuple[tuple[str, str], ...]
 """The values of some captures, in the order in which a pattern names them."""
 
@@ -40,6 +44,7 @@ class Enumeration:
     """
 
     instances: list[Instance] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     excused_sources: set[str] = field(default_factory=set)
     excused_targets: set[str] = field(default_factory=set)
     missing_sources: list[str] = field(default_factory=list)
@@ -74,10 +79,7 @@ def _elements(
     found = list_matches(listed, patterns, side, scope, problems, captures_matter=False, optional=rule.if_present)
     if found is None:
         for pattern in patterns:
-            fits = fitting(pattern, side)
-            excused.update(fits)
-            if not fits:
-                missing.append(text_of(pattern))
+            _excuse_fitting(pattern, side, excused, missing)
         return
     seen: dict[str, Element] = {}
     for one in found:
@@ -101,9 +103,15 @@ class _Moves:
     target: Side
     problems: Problems
     result: Enumeration
+    wrong: Problems = field(default_factory=Problems)
+    """What is wrong with the instance that is being made."""
+    missing: list[str] = field(default_factory=list)
+    choices: list[Captures] = field(default_factory=list)
+    meant: dict[Pattern, Pattern | None] = field(default_factory=dict)
 
     def enumerate(self) -> None:
         rule = self.rule
+        self.wrong.uses = self.scope.uses
         assert rule.sources is not None
         assert rule.targets is not None
         written = [*rule.sources.patterns, *rule.targets.patterns]
@@ -127,14 +135,14 @@ class _Moves:
         templates = [Template(right) for right in rights]
         exceptions = self._excepted_targets()
         narrowing: set[Pattern] = set()
-        for captures in self._assignments(groups):
+        self.choices = list(self._assignments(groups))
+        for captures in self.choices:
             sources = self._sources(captures, items)
             if sources is None:
                 continue
             targets = self._targets(captures, templates)
             if targets is None:
-                self._excuse_targets(captures)
-                self.result.excused_sources.update(element.variable.name for element in sources)
+                self._fail(captures, sources)
                 continue
             names = {element.variable.name for element in targets}
             hit = {exception for exception, excepted in exceptions.items() if excepted & names}
@@ -193,24 +201,33 @@ class _Moves:
             elements.extend(match.element for match in ordered)
         if lacking:
             name = text_of(paste(lacking[0], captures))
-            first = self.rule.statement.span
-            self.problems.add(
+            found_names = ", ".join(f"`{one.variable.name}` {described(one.variable)}" for one in elements[:3])
+            left_out = ", ".join(one.variable.name for one in elements[:3])
+            self.wrong.add(
                 ("lacks", self.rule, span_of(lacking[0])),
                 Diagnostic(
                     "MIG211",
                     f"the rule lacks its source `{name}`",
                     Label(span_of(lacking[0]), f"not in {self.source.label}"),
-                    notes=(
-                        f"it has `{elements[0].variable.name}`, and needs all of its sources" if elements else f"of {first}",
+                    notes=(f"it has {found_names} in {self.source.label}, and needs all of its sources",),
+                    helps=(
+                        f"leave the others out of this rule as well: end its list of sources in `except {left_out}`",
+                        f"then `drop {left_out}`, or give them a rule of their own",
                     ),
-                    helps=("narrow the captures, `{i:0..10}`, or drop what is left over",),
                 ),
                 name,
             )
-            self.result.excused_sources.update(element.variable.name for element in elements)
-            self._excuse_targets(captures)
+            self._fail(captures, tuple(elements))
             return None
         return tuple(elements)
+
+    def _fail(self, captures: Captures, sources: tuple[Element, ...]) -> None:
+        """Note the instance that was being made as failed, with what is wrong with it."""
+        assert self.rule.targets is not None
+        spoken = {name for pattern in self.rule.targets.patterns for name in fitting(paste(pattern, captures), self.target)}
+        instance = Instance(self.rule, self.scope, captures, sources)
+        self.result.failed.append(Failed(instance, self.wrong, frozenset(spoken), tuple(self.missing)))
+        self.wrong, self.missing = Problems(self.scope.uses), []
 
     def _targets(self, captures: Captures, templates: Sequence[Template]) -> tuple[Element, ...] | None:
         elements: list[Element] = []
@@ -231,34 +248,35 @@ class _Moves:
             exact = not template.captures
             rank = 2 * max(0 if exact else 1, self.scope.floor) + (found[0].alias > 0)
             return [Element(found[0].variable, rank, template.pattern)]
+        pasted = paste(template.pattern, captures)
         if found:
-            matches(paste(template.pattern, captures), self.target, self.scope, self.problems, captures_matter=False)
+            matches(pasted, self.target, self.scope, self.wrong, captures_matter=False)
             return None
-        shown = text_of(paste(template.pattern, captures))
-        self.result.missing_targets.append(shown)
-        report_no_target(template.pattern, shown, self.target, self.rule, self.problems)
+        self._report_no_target(template, text_of(pasted))
         return None
 
     def _several_targets(self, captures: Captures, template: Template) -> list[Element] | None:
         pattern = paste(template.pattern, captures)
-        found = matches(pattern, self.target, self.scope, self.problems, captures_matter=True)
+        found = matches(pattern, self.target, self.scope, self.wrong, captures_matter=True)
         if found is None:
             return None
         if not found:
-            shown = text_of(pattern)
-            self.result.missing_targets.append(shown)
-            report_no_target(template.pattern, shown, self.target, self.rule, self.problems)
+            self._report_no_target(template, text_of(pattern))
             return None
-        ordered = in_bundle_order(found, capture_names(pattern), template.pattern, self.problems)
+        ordered = in_bundle_order(found, capture_names(pattern), template.pattern, self.wrong)
         return None if ordered is None else [match.element for match in ordered]
 
+    def _report_no_target(self, template: Template, name: str) -> None:
+        pattern = template.pattern
+        if pattern not in self.meant:
+            self.meant[pattern] = renumbered(pattern, self.choices, self.scope.targets) if template.captures else None
+        self.missing.append(name)
+        report_no_target(pattern, name, self.meant[pattern], self.target, self.rule, self.wrong)
+
     def _excuse(self, lefts: Sequence[Pattern], rights: Sequence[Pattern]) -> None:
-        """Whatever the patterns fit is not reported as uncovered: their rule has its error."""
+        """Whatever the patterns fit, or may have been meant to fit, is not reported as uncovered: their rule has its error."""
         for pattern in lefts:
-            fits = fitting(pattern, self.source)
-            self.result.excused_sources.update(fits)
-            if not fits:
-                self.result.missing_sources.append(text_of(pattern))
+            _excuse_fitting(pattern, self.source, self.result.excused_sources, self.result.missing_sources)
         for pattern in rights:
             self.result.excused_targets.update(fitting(pattern, self.target))
 
@@ -285,12 +303,12 @@ def _grouped(found: list[Match], names: Sequence[str]) -> dict[_Key, list[Match]
     return groups
 
 
-def fitting(pattern: Pattern, side: Side) -> set[str]:
-    """The variables that a pattern fits, in whichever way; nothing is reported."""
-    matcher = Matcher(pattern)
-    if matcher.exact is not None:
-        return {found.variable.name for found in side.index.lookup(matcher.exact)}
-    return {found.variable.name for name, found in side.index.candidates(matcher.query) if matcher.fits(name)}
+def _excuse_fitting(pattern: Pattern, side: Side, excused: set[str], missing: list[str]) -> None:
+    """What a pattern in error fits, or fits with wider captures, is excused; if that is nothing, the name nearest to it is."""
+    fits = fitting(pattern, side) | fitting(widened(pattern), side)
+    excused.update(fits)
+    if not fits:
+        missing.append(text_of(pattern))
 
 
 def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Problems, result: Enumeration) -> None:
@@ -301,10 +319,7 @@ def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Proble
     found = list_matches(listed, patterns, source, scope, problems, captures_matter=False, optional=rule.if_present)
     if found is None:
         for pattern in patterns:
-            fits = fitting(pattern, source)
-            result.excused_sources.update(fits)
-            if not fits:
-                result.missing_sources.append(text_of(pattern))
+            _excuse_fitting(pattern, source, result.excused_sources, result.missing_sources)
             result.excused_targets.update(fitting(pattern, target))
         return
     pairs: dict[str, list[tuple[bool, Element, Variable]]] = {}
@@ -326,11 +341,14 @@ def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Proble
                     f"`same {text_of(pattern)}` finds no variable that both sides have under one name",
                     Label(span_of(pattern)),
                     notes=(
-                        f"{source.label} has {len(matched)} that the pattern fits; none of their names stands for one variable of {target.label}",
+                        f"in {source.label} it fits {fold_texts((match.element.variable.name for match in matched), _SHOWN)}",
+                        f"{target.label} has {fold_texts((variable.name for variable in target.index.map), _SHOWN)}",
                     ),
                     helps=("name both sides: `rename OLD -> NEW`",),
                 ),
             )
+            result.excused_sources.update(match.element.variable.name for match in matched)
+            result.excused_targets.update(fitting(pattern, target))
     for claimed in pairs.values():
         sources = {element.variable.name: (by_alias, element, variable) for by_alias, element, variable in reversed(claimed)}
         own = [one for one in sources.values() if not one[0]]

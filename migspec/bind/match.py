@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from migspec.bind.problems import Problems, described, nearest_variables
+from migspec.bind.problems import Problems, described
+from migspec.bind.side import Side, span_of
 from migspec.bind.types import EXACT, PATTERN, REST, Element, Scope
+from migspec.bind.unmatched import report_exception, report_nothing
 from migspec.diagnostics import Diagnostic, Edit, Fix, Label
-from migspec.names import Found, NameIndex
-from migspec.patterns import AmbiguousMatch, Captures, Matcher, capture_names, is_rest, text_of
-from migspec.rules import Rule
+from migspec.names import Found, normal_name
+from migspec.patterns import AmbiguousMatch, Captures, Matcher, is_rest, text_of
 from migspec.syntax.tree import Capture, Pattern, PatternList
 from migspec.text import Span
 from migspec.variables import Variable
+
+_NUMBER = re.compile("0|[1-9][0-9]{0,999}")
+_WORDS = 6  # so many words of a capture are proposed as choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +28,6 @@ class Match:
 
     captures: Captures
     element: Element
-
-
-def span_of(pattern: Pattern) -> Span:
-    assert pattern.span is not None
-    return pattern.span
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a scope: its names, and what errors call it."""
-
-    index: NameIndex
-    word: str
-    """`source` or `target`."""
-
-    @property
-    def label(self) -> str:
-        return self.index.map.label
 
 
 def matches(pattern: Pattern, side: Side, scope: Scope, problems: Problems, *, captures_matter: bool) -> list[Match] | None:
@@ -74,7 +61,9 @@ def matches(pattern: Pattern, side: Side, scope: Scope, problems: Problems, *, c
         else:
             continue
         best[found.variable.name] = (found.alias, found, captures)
-    return [Match(captures, Element(found.variable, kind + (found.alias > 0), pattern)) for _, found, captures in best.values()]
+    place = side.index.map.place
+    ordered = sorted(best.values(), key=lambda one: place(one[1].variable.name))
+    return [Match(captures, Element(found.variable, kind + (found.alias > 0), pattern)) for _, found, captures in ordered]
 
 
 def list_matches(
@@ -138,11 +127,10 @@ def in_bundle_order(found: list[Match], names: Sequence[str], pattern: Pattern, 
         expected *= len({match.captures[name] for match in found})
     ordered = sorted(found, key=lambda match: tuple(orders[name](match.captures[name]) for name in names))
     if expected != len(ordered):
-        _report_bundle(
-            pattern,
-            f"there are {len(ordered)} variables for {expected} combinations of " + " and ".join(f"`{{{n}}}`" for n in names),
-            problems,
-        )
+        captures = " and ".join(f"`{{{n}}}`" for n in names)
+        reason = f"there are {len(ordered)} variables for {expected} combinations of {captures}"
+        help_ = "narrow one of the captures to what is complete, `{i:0..3}`, and move the others by a rule of their own"
+        _report_bundle(pattern, reason, help_, problems)
         return None
     return [
         Match(
@@ -155,51 +143,6 @@ def in_bundle_order(found: list[Match], names: Sequence[str], pattern: Pattern, 
     ]
 
 
-def report_nothing(pattern: Pattern, side: Side, problems: Problems) -> None:
-    """A name or pattern that stands for no variable of its side."""
-    what = "name" if not capture_names(pattern) else "pattern"
-    problems.add(
-        ("nothing", span_of(pattern)),
-        Diagnostic(
-            "MIG203",
-            f"the {what} `{text_of(pattern)}` matches no {side.word} variable",
-            Label(span_of(pattern), f"nothing in {side.label} is called this"),
-            helps=nearest_variables(text_of(pattern), side.index.map)
-            or (f"`migspec inspect {side.label}` lists its variables",),
-        ),
-    )
-
-
-def report_exception(exception: Pattern, side: Side, problems: Problems) -> None:
-    """An `except` that takes nothing out of its list."""
-    problems.add(
-        ("except", span_of(exception)),
-        Diagnostic(
-            "MIG210",
-            f"`except {text_of(exception)}` takes nothing out of the list",
-            Label(span_of(exception)),
-            helps=nearest_variables(text_of(exception), side.index.map) or ("take the exception out",),
-        ),
-    )
-
-
-def report_no_target(
-    pattern: Pattern, name: str, side: Side, rule: Rule, problems: Problems, uncovered: Iterable[str] | None = None
-) -> None:
-    """A target that a rule names and that does not exist."""
-    helps = nearest_variables(name, side.index.map, uncovered) or nearest_variables(name, side.index.map)
-    problems.add(
-        ("target", rule, span_of(pattern)),
-        Diagnostic(
-            "MIG204",
-            f"there is no target variable `{name}`",
-            Label(span_of(pattern), f"not in {side.label}"),
-            helps=helps or (f"`migspec inspect {side.label}` lists its variables",),
-        ),
-        name,
-    )
-
-
 def _order(name: str, values: list[str], pattern: Pattern, problems: Problems) -> Callable[[str], int] | None:
     choices = next(
         (p.choices for s in pattern.segments for p in s if isinstance(p, Capture) and p.name == name and p.kind == "choice"),
@@ -208,47 +151,65 @@ def _order(name: str, values: list[str], pattern: Pattern, problems: Problems) -
     if choices is not None:
         missing = [choice for choice in choices if choice not in values]
         if missing:
-            _report_bundle(pattern, f"no variable has `{missing[0]}` for `{{{name}}}`", problems)
+            help_ = f"take `{missing[0]}` out of the choices, or write it as the variables do"
+            _report_bundle(pattern, f"no variable has `{missing[0]}` for `{{{name}}}`", help_, problems)
             return None
         return choices.index
-    odd = next((value for value in values if not value.isdigit() or (len(value) > 1 and value[0] == "0")), None)
+    odd = next((value for value in values if not _NUMBER.fullmatch(value)), None)
     if odd is not None:
-        _report_bundle(pattern, f"`{{{name}}}` stands on one side only, and `{odd}` is no number to order it by", problems)
+        words = "|".join(values[:_WORDS]) + ("|..." if len(values) > _WORDS else "")
+        reason = f"`{odd}` is no number that gives `{{{name}}}` an order"
+        help_ = f"write the words in their order: `{{{name}:{words}}}`"
+        if odd.isdecimal():
+            reason = f"`{{{name}}}` is `{odd}`, a number with a leading zero"
+            help_ = "list the variables in their order, with commas"
+        _report_bundle(pattern, reason, help_, problems)
         return None
     numbers = sorted(int(value) for value in values)
     for low, high in pairwise(numbers):
         if high != low + 1:
-            _report_bundle(pattern, f"`{{{name}}}` is {low} and then {high}: {low + 1} is missing", problems)
+            help_ = f"if {low + 1} is not to be there, list the variables in their order, with commas"
+            _report_bundle(pattern, f"`{{{name}}}` is {low} and then {high}: {low + 1} is missing", help_, problems)
             return None
     return int
 
 
-def _report_bundle(pattern: Pattern, note: str, problems: Problems) -> None:
+def _report_bundle(pattern: Pattern, reason: str, help_: str, problems: Problems) -> None:
     problems.add(
         ("bundle", span_of(pattern)),
         Diagnostic(
             "MIG212",
-            f"`{text_of(pattern)}` makes no bundle: it needs consecutive numbers",
+            f"`{text_of(pattern)}` makes no bundle: {reason}",
             Label(span_of(pattern)),
-            notes=(note,),
-            helps=(
-                "a capture that stands on one side only gathers all its matches in numeric order; to move them one by one, write it on both sides",
+            notes=(
+                "a capture that stands on one side only gathers all its matches: consecutive numbers, or the choices written",
             ),
+            helps=(help_, "to move them one by one, write the capture on both sides"),
         ),
     )
 
 
 def _report_two(pattern: Pattern, found: Sequence[Found], side: Side, problems: Problems) -> None:
-    listed = ", ".join(f"`{one.variable.name}` {described(one.variable)}" for one in found)
+    in_order = sorted((one.variable for one in found), key=lambda variable: side.index.map.place(variable.name))
+    listed = ", ".join(f"`{variable.name}` {described(variable)}" for variable in in_order)
+    notes: tuple[str, ...] = (f"in {side.label}: {listed}",)
+    own = [alias for variable in in_order for alias in variable.aliases if len(side.index.lookup(normal_name(alias))) == 1]
+    help_ = "write the whole name of the one that is meant, or an alias that it alone has"
+    if len({normal_name(variable.name) for variable in in_order}) == 1:
+        notes = (*notes, "`/` and `.` both separate segments, whichever is written, so these are one name")
+        help_ = "no rule can tell them apart by name: rename one of them in its file"
+        if own:
+            help_ = f"use an alias that one of them has alone: {', '.join(f'`{alias}`' for alias in own[:3])}"
     problems.add(
-        ("two", span_of(pattern)),
+        ("two", side.word, in_order[0].name),
         Diagnostic(
             "MIG208",
             f"the name `{text_of(pattern)}` fits {len(found)} {side.word} variables",
             Label(span_of(pattern)),
-            notes=(f"in {side.label}: {listed}", "`/` and `.` both separate segments, whichever is written"),
-            helps=("use a name or an alias that only one of them has",),
+            notes=notes,
+            helps=(help_,),
         ),
+        text_of(pattern),
     )
 
 

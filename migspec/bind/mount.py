@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from migspec import arithmetic
-from migspec.bind.instances import Enumeration, fitting
-from migspec.bind.match import Side, matches, span_of
-from migspec.bind.problems import Problems, described, nearest_variables
-from migspec.bind.sizes import Contradiction, Equation, solve
+from migspec.bind.instances import Enumeration
+from migspec.bind.interface import Seen, composed, is_complete, settle_interface
+from migspec.bind.match import matches
+from migspec.bind.problems import Problems, nearest_variables
+from migspec.bind.side import Side, fitting, span_of
 from migspec.bind.types import EXACT, PATTERN, Scope
 from migspec.diagnostics import Diagnostic, Label
 from migspec.names import NameIndex
-from migspec.ops import shape_text
-from migspec.patterns import Captures, capture_names, paste, text_of
+from migspec.patterns import Captures, capture_names, constrained, constraints_of, numeric_captures, paste, text_of
 from migspec.rules import Mount, Program
 from migspec.syntax import tree
-from migspec.syntax.spelling import arithmetic_text, dims_text
-from migspec.text import Span
-from migspec.variables import Variable
 
 _INNER = "inner:"
 Key = tuple[tuple[str, str], ...]
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The interface of one instance on one side: inner name -> variable, and which line each came from."""
-
-    variables: dict[str, Variable] = field(default_factory=dict)
-    lines: dict[int, list[tuple[Captures, Variable]]] = field(default_factory=dict)
 
 
 def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration) -> Iterator[Scope]:
     """A scope for each instance of a `use`. What lies where a `use` fails to mount is not reported as uncovered as well."""
     use, program = mounted.use, mounted.program
     place = mounted.statement.span
-    sources = _interface(use.source, "source", program, Side(outer.sources, "source"), outer, problems)
-    targets = _interface(use.target, "target", program, Side(outer.targets, "target"), outer, problems)
+    written = [prefix for prefix in (use.source, use.target) if prefix is not None]
+    constraints, numeric = constraints_of(*written), numeric_captures(*written)
+    left, right = (None if one is None else constrained(one, constraints, numeric) for one in (use.source, use.target))
+    source, target = Side(outer.sources, "source"), Side(outer.targets, "target")
+    problems.uses = outer.uses
+    sources = _interface(left, program, source, outer, problems)
+    targets = _interface(right, program, target, outer, problems)
     if sources is None or targets is None:
         _excuse(outer, mounted, result)
         return
@@ -55,8 +49,8 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
                     "MIG219",
                     f"`use {use.spec}` finds nothing to mount",
                     label,
-                    notes=(f"it looks for {wanted} there",),
-                    helps=helps,
+                    notes=(f"it looks for {wanted} there, in {source.label}",),
+                    helps=helps or (f"`migspec inspect {source.label}` lists its variables",),
                     uses=outer.uses,
                 ),
             )
@@ -64,7 +58,7 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
     patterned = any(pattern is not None and capture_names(pattern) for pattern in (use.source, use.target))
     shared = set(capture_names(use.target)) if use.target is not None else set()
     for key, seen in sources.items():
-        goal = targets.get(tuple(pair for pair in key if pair[0] in shared), _Seen())
+        goal = targets.get(tuple(pair for pair in key if pair[0] in shared), Seen())
         scope = Scope(
             program,
             NameIndex(outer.sources.map, seen.variables.items()),
@@ -74,7 +68,8 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
             max(outer.floor, PATTERN if patterned else EXACT),
             outer.cast_all or program.cast_all,
         )
-        complete = [_is_complete(seen, goal, mounted, side, dict(key), outer, problems) for side in ("source", "target")]
+        problems.uses = outer.uses  # inner scopes, which run between two rounds of this loop, have longer chains
+        complete = [is_complete(one, mounted, side, dict(key), problems) for one, side in ((seen, source), (goal, target))]
         if all(complete) and settle_interface(scope, seen.lines, goal.lines, problems):
             yield scope
         else:
@@ -106,25 +101,26 @@ def _excuse(outer: Scope, mounted: Mount, result: Enumeration, captures: Capture
 def assert_interface(scope: Scope, problems: Problems) -> None:
     """Hold the root spec's own `source` and `target` lines against the maps: there they are assertions, and settle sizes."""
     program = scope.program
-    sources = _interface(None, "source", program, Side(scope.sources, "source"), scope, problems) or {}
-    targets = _interface(None, "target", program, Side(scope.targets, "target"), scope, problems) or {}
-    seen, goal = sources.get((), _Seen()), targets.get((), _Seen())
+    source, target = Side(scope.sources, "source"), Side(scope.targets, "target")
+    sources = _interface(None, program, source, scope, problems) or {}
+    targets = _interface(None, program, target, scope, problems) or {}
+    seen, goal = sources.get((), Seen()), targets.get((), Seen())
     root = Mount(tree.Use(program.text.name, None, None), program.interface[0][1], program) if program.interface else None
     if root is None:
         return
-    complete = [_is_complete(seen, goal, root, side, {}, scope, problems) for side in ("source", "target")]
+    complete = [is_complete(one, root, side, {}, problems) for one, side in ((seen, source), (goal, target))]
     if all(complete):
         settle_interface(scope, seen.lines, goal.lines, problems)
 
 
 def _interface(
-    prefix: tree.Pattern | None, word: str, program: Program, side: Side, outer: Scope, problems: Problems
-) -> dict[Key, _Seen] | None:
+    prefix: tree.Pattern | None, program: Program, side: Side, outer: Scope, problems: Problems
+) -> dict[Key, Seen] | None:
     """The variables of each instance on one side, by the captures of the prefix."""
-    found: dict[Key, _Seen] = {}
+    found: dict[Key, Seen] = {}
     names = capture_names(prefix) if prefix is not None else ()
     for number, (line, _) in enumerate(program.interface):
-        if line.side != word:
+        if line.side != side.word:
             continue
         for alternative in line.names:
             inner = _inner(alternative)
@@ -133,29 +129,12 @@ def _interface(
             if matched is None:
                 return None
             for match in matched:
-                key = tuple((name, match.captures[name]) for name in names)
+                key = tuple((name, match.captures[name]) for name in sorted(names))
                 own = {name.removeprefix(_INNER): value for name, value in match.captures.items() if name.startswith(_INNER)}
-                seen = found.setdefault(key, _Seen())
+                seen = found.setdefault(key, Seen())
                 seen.variables.setdefault(text_of(paste(line.names[0], own)), match.element.variable)
                 seen.lines.setdefault(number, []).append((own, match.element.variable))
     return found
-
-
-def composed(prefix: tree.Pattern, inner: tree.Pattern) -> tree.Pattern:
-    """The outer pattern with the inner one where its `@` stands, or behind it."""
-    for place, segment in enumerate(prefix.segments):
-        if any(isinstance(part, tree.Hole) for part in segment):
-            at = next(index for index, part in enumerate(segment) if isinstance(part, tree.Hole))
-            middle = [list(one) for one in inner.segments]
-            middle[0] = [*segment[:at], *middle[0]]
-            middle[-1] = [*middle[-1], *segment[at + 1 :]]
-            segments = (*prefix.segments[:place], *(tuple(one) for one in middle), *prefix.segments[place + 1 :])
-            separators = (*prefix.separators[:place], *inner.separators, *prefix.separators[place:])
-            return tree.Pattern(segments, separators, prefix.quoted, prefix.span)
-    around = prefix.separators[-1] if prefix.separators else "/"
-    return tree.Pattern(
-        (*prefix.segments, *inner.segments), (*prefix.separators, around, *inner.separators), prefix.quoted, prefix.span
-    )
 
 
 def _inner(pattern: tree.Pattern) -> tree.Pattern:
@@ -193,158 +172,3 @@ def initial_values(program: Program, given: dict[str, int | float]) -> dict[str,
             except (arithmetic.NotYetKnown, arithmetic.UnknownName, ZeroDivisionError):
                 values[definition.name] = None
     return values
-
-
-def _is_complete(
-    seen: _Seen, goal: _Seen, mounted: Mount, side: str, captures: Captures, outer: Scope, problems: Problems
-) -> bool:
-    """Whether every required line of one side's interface has its variable, and one alone."""
-    lines = (seen if side == "source" else goal).lines
-    index = outer.sources if side == "source" else outer.targets
-    prefix = mounted.use.source if side == "source" else mounted.use.target
-    sound = True
-    for number, (line, statement) in enumerate(mounted.program.interface):
-        if line.side != side:
-            continue
-        found = lines.get(number, [])
-        several = line.family is not None or any(capture_names(name) for name in line.names)
-        if not found and not line.if_present:
-            missing = line.names[0] if prefix is None else paste(composed(prefix, line.names[0]), captures)
-            where = Label(span_of(prefix) if prefix is not None else statement.span, f"not in {index.map.label}")
-            problems.add(
-                ("interface", mounted.statement.span, number),
-                Diagnostic(
-                    "MIG216",
-                    f"`{mounted.use.spec}` needs the {side} variable `{text_of(missing)}`",
-                    where,
-                    () if prefix is None else (Label(statement.span, "declared here"),),
-                    helps=nearest_variables(text_of(missing), index.map)
-                    or ("`if present` at the end of its line makes it optional",),
-                    uses=outer.uses,
-                ),
-                text_of(missing),
-            )
-            sound = False
-        elif len(found) > 1 and not several:
-            listed = ", ".join(f"`{variable.name}`" for _, variable in found)
-            problems.add(
-                ("interface", mounted.statement.span, number),
-                Diagnostic(
-                    "MIG208",
-                    f"the {side} `{text_of(line.names[0])}` fits {len(found)} variables",
-                    Label(span_of(prefix) if prefix is not None else statement.span),
-                    () if prefix is None else (Label(statement.span, "declared here"),),
-                    notes=(listed,),
-                    uses=outer.uses,
-                ),
-            )
-            sound = False
-    return sound
-
-
-def settle_interface(
-    scope: Scope,
-    sources: dict[int, list[tuple[Captures, Variable]]],
-    targets: dict[int, list[tuple[Captures, Variable]]],
-    problems: Problems,
-) -> bool:
-    """Solve the sizes of a scope from the shapes of its interface; False if one does not fit, and an error was reported."""
-    sound = True
-    equations: list[Equation] = []
-    checked: dict[Span, list[tuple[tree.Interface, Variable, str]]] = {}
-    for number, (line, statement) in enumerate(scope.program.interface):
-        found = (sources if line.side == "source" else targets).get(number, [])
-        label = (scope.sources if line.side == "source" else scope.targets).map.label
-        for _, variable in found:
-            checked.setdefault(statement.span, []).append((line, variable, label))
-            if len(variable.shape) != len(line.dims):
-                sound = False
-                _report_interface(scope, statement.span, line, variable, label, (), problems)
-            else:
-                equations.extend(
-                    Equation(dim, length, statement.span, f"axis {axis} of `{variable.name}`")
-                    for axis, (dim, length) in enumerate(zip(line.dims, variable.shape, strict=True))
-                )
-            if line.dtype is not None and line.dtype != variable.dtype:
-                sound = False
-                problems.add(
-                    ("interface dtype", statement.span),
-                    Diagnostic(
-                        "MIG401",
-                        f"`{variable.name}` is {variable.dtype}, declared {line.dtype}",
-                        Label(statement.span),
-                        notes=(f"in {label}",),
-                        uses=scope.uses,
-                    ),
-                )
-        if line.family is not None:
-            equations.extend(_family_equation(line, found, statement.span))
-    _, contradictions = solve(scope, equations)
-    if contradictions and sound:  # one size that is wrong contradicts every line that it stands in
-        _report_contradiction(scope, contradictions[0], checked, problems)
-    return sound and not contradictions
-
-
-def _family_equation(line: tree.Interface, found: Sequence[tuple[Captures, Variable]], span: Span) -> Iterator[Equation]:
-    assert line.family is not None
-    capture, count = line.family
-    yield Equation(count, len({own.get(capture) for own, _ in found}), span, f"the number of `{text_of(line.names[0])}`")
-
-
-def _report_contradiction(
-    scope: Scope,
-    contradiction: Contradiction,
-    checked: dict[Span, list[tuple[tree.Interface, Variable, str]]],
-    problems: Problems,
-) -> None:
-    equation = contradiction.equation
-    known = [
-        f"`{reference.name}` = {scope.values[reference.name]}"
-        + (f", settled at {scope.solved[reference.name]}" if reference.name in scope.solved else "")
-        for reference in arithmetic.references(equation.expression)
-        if scope.values.get(reference.name) is not None
-    ]
-    if isinstance(equation.expression, tree.Reference) and equation.expression.name in scope.solved:
-        other = scope.solved[equation.expression.name]
-        problems.add(
-            ("size", scope.uses, equation.expression.name),
-            Diagnostic(
-                "MIG306",
-                f"the size `{equation.expression.name}` is {contradiction.value} and {equation.value}",
-                Label(equation.span, f"{equation.origin} makes it {equation.value}"),
-                (Label(other, f"this makes it {contradiction.value}"),) if other != equation.span else (),
-                uses=scope.uses,
-            ),
-        )
-        return
-    for line, variable, label in checked.get(equation.span, ()):
-        if f"`{variable.name}`" in equation.origin:
-            _report_interface(scope, equation.span, line, variable, label, tuple(known), problems)
-            return
-    problems.add(
-        ("size", scope.uses, equation.span),
-        Diagnostic(
-            "MIG306",
-            f"{equation.origin} is {equation.value}, and `{arithmetic_text(equation.expression)}` cannot be",
-            Label(equation.span),
-            notes=tuple(known),
-            uses=scope.uses,
-        ),
-    )
-
-
-def _report_interface(
-    scope: Scope, span: Span, line: tree.Interface, variable: Variable, label: str, known: tuple[str, ...], problems: Problems
-) -> None:
-    problems.add(
-        ("interface shape", span, scope.uses),
-        Diagnostic(
-            "MIG307",
-            f"`{variable.name}` has not the shape {dims_text(line.dims)} that the spec declares",
-            Label(span, f"it is {described(variable)} in {label}"),
-            notes=(f"declared {dims_text(line.dims)}, found {shape_text(variable.shape)}", *known),
-            helps=("mount the spec elsewhere, or use another one: this is not the layer that it was written for",),
-            uses=scope.uses,
-        ),
-        variable.name,
-    )

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from migspec.bind.match import except_fix, span_of
+from migspec.bind.match import except_fix
 from migspec.bind.problems import Problems, described
-from migspec.bind.types import REST, Beaten, Element, Instance
+from migspec.bind.side import Side, fitting, span_of
+from migspec.bind.types import Beaten, Element, Instance
+from migspec.bind.unclaimed import Unclaimed
 from migspec.diagnostics import Diagnostic, Fix, Label
 from migspec.patterns import is_exact, is_rest
 
 _Claim = tuple[Instance, Element]
 
 
-def settle(instances: Sequence[Instance], problems: Problems) -> tuple[list[Instance], list[Instance]]:
+def settle(instances: Sequence[Instance], problems: Problems, unclaimed: Unclaimed) -> tuple[list[Instance], list[Instance]]:
     """The instances that stand and those that are withdrawn.
 
     An instance is withdrawn as a whole if a better one takes any of its sources or targets. Of those that stand, two that claim one
     variable are reported; the first written stands.
     """
     sources, targets = _claims(instances)
-    # Best ranks first: an instance that one rank has beaten beats nothing of the next.
-    for rank in range(2 * REST + 2):
-        for at_source, competing in ((True, sources), (False, targets)):
-            for name, claims in competing.items():
-                winner = next((one for one, element in claims if element.rank == rank and one.beaten is None), None)
-                if winner is not None:
-                    _beat(name, winner, rank, claims, at_source=at_source)
+    _withdraw(instances, sources, targets)
     standing = [instance for instance in instances if instance.beaten is None]
     refused: set[Instance] = set()
-    _report_doubles(_alive(sources), problems, refused, "source")
-    _report_doubles(_alive(targets), problems, refused, "target")
+    _report_doubles(_alive(sources), problems, refused, "source", unclaimed)
+    _report_doubles(_alive(targets), problems, refused, "target", unclaimed)
     return [one for one in standing if one not in refused], [one for one in instances if one.beaten is not None]
 
 
@@ -60,24 +57,61 @@ def _several(table: dict[str, list[_Claim]]) -> dict[str, list[_Claim]]:
     return {name: claims for name, claims in table.items() if len(claims) > 1}
 
 
-def _beat(name: str, winner: Instance, rank: int, claims: Sequence[_Claim], *, at_source: bool) -> None:
-    for other, element in claims:
-        beaten = other is not winner and other.beaten is None and element.rank > rank
-        if beaten and compete(winner, other, at_source=at_source):
+def _withdraw(
+    instances: Sequence[Instance], sources: Mapping[str, Sequence[_Claim]], targets: Mapping[str, Sequence[_Claim]]
+) -> None:
+    """Mark every instance that a better one beats. Only one that stands beats others, so each waits for those that are better.
+
+    Two that are each better on one side wait for each other: then that with the best rank stands, or the first written.
+    """
+    better: dict[Instance, int] = defaultdict(int)
+    worse: dict[Instance, list[tuple[str, Instance]]] = defaultdict(list)
+    best: dict[Instance, int] = {}
+    for at_source, table in ((True, sources), (False, targets)):
+        for name, claims in table.items():
+            if len({element.rank for _, element in claims}) == 1:
+                continue
+            for winner, element in claims:
+                best[winner] = min(element.rank, best.get(winner, element.rank))
+                for other, weaker in claims:
+                    if element.rank < weaker.rank and winner is not other and compete(winner, other, at_source=at_source):
+                        better[other] += 1
+                        worse[winner].append((name, other))
+    undecided = dict.fromkeys(instance for instance in instances if instance in best)
+    ready = deque(instance for instance in undecided if not better[instance])
+    while undecided:
+        winner = ready.popleft() if ready else min(undecided, key=lambda instance: best[instance])
+        if winner not in undecided:
+            continue
+        del undecided[winner]
+        for name, other in worse[winner]:
+            if other not in undecided:
+                continue
+            del undecided[other]
             other.beaten = Beaten(name, winner)
+            for _, third in worse[other]:
+                better[third] -= 1
+                if not better[third]:
+                    ready.append(third)
 
 
 def _alive(table: dict[str, list[_Claim]]) -> dict[str, list[_Claim]]:
     return {name: [claim for claim in claims if claim[0].beaten is None] for name, claims in table.items()}
 
 
-def _report_doubles(table: dict[str, list[_Claim]], problems: Problems, refused: set[Instance], side: str) -> None:
+def _report_doubles(
+    table: dict[str, list[_Claim]],
+    problems: Problems,
+    refused: set[Instance],
+    side: Literal["source", "target"],
+    unclaimed: Unclaimed,
+) -> None:
     for claims in table.values():
         for place, (first, first_element) in enumerate(claims):
             for second, second_element in claims[place + 1 :]:
                 if first in refused or second in refused or not _clash(first, second, at_source=side == "source"):
                     continue
-                _report_double(first, first_element, second, second_element, problems, side)
+                _report_double((first, first_element), (second, second_element), problems, side, unclaimed)
                 refused.add(second)
 
 
@@ -89,9 +123,11 @@ def _clash(first: Instance, second: Instance, *, at_source: bool) -> bool:
 
 
 def _report_double(
-    first: Instance, first_element: Element, second: Instance, second_element: Element, problems: Problems, side: str
+    first_claim: _Claim, second_claim: _Claim, problems: Problems, side: Literal["source", "target"], unclaimed: Unclaimed
 ) -> None:
+    (first, first_element), (second, second_element) = first_claim, second_claim
     variable = first_element.variable
+    label = (first.scope.sources if side == "source" else first.scope.targets).map.label
     kinds = {first.rule.kind, second.rule.kind}
     if side == "source" and kinds == {"copy", "drop"}:
         code, message = "MIG217", f"`{variable.name}` is copied and dropped"
@@ -100,18 +136,37 @@ def _report_double(
         message = f"two rules claim the {side} variable `{variable.name}`"
         if first is second:
             message = f"one rule takes the {side} variable `{variable.name}` twice"
+    fixes = _fixes(first, second, first_element, second_element, side)
     problems.add(
         (code, first.rule, second.rule, first_element.pattern.span, second_element.pattern.span),
         Diagnostic(
             code,
             message,
             Label(span_of(second_element.pattern), "claimed again here"),
-            (Label(span_of(first_element.pattern), f"{described(variable)} is claimed here"),),
-            helps=() if _fixes(first, second, first_element, second_element, side) else ("take one of them out",),
-            fixes=_fixes(first, second, first_element, second_element, side),
+            (Label(span_of(first_element.pattern), f"{described(variable)} in {label} is claimed here"),),
+            notes=tuple(note for one in (first, second) for note in one.notes if f"`{variable.name}`" in note),
+            helps=() if fixes else _helps(first_claim, second_claim, side, unclaimed),
+            fixes=fixes,
+            uses=second.scope.uses,
         ),
         variable.name,
     )
+
+
+def _helps(
+    first_claim: _Claim, second_claim: _Claim, side: Literal["source", "target"], unclaimed: Unclaimed
+) -> tuple[str, ...]:
+    (first, _), (second, element) = first_claim, second_claim
+    kinds = [first.rule.kind, second.rule.kind]
+    if side == "source" and "copy" in kinds:
+        return ("a `copy` covers its source: take the `drop` out",)
+    helps = ["take one of them out"]
+    if side == "source" and kinds == ["rename", "rename"] and first is not second:
+        helps = ["to give it to both, write `copy` in one of the two", *helps]
+    near = unclaimed.nearest(element.variable.name, side) if is_exact(element.pattern) else None
+    if near is not None:
+        helps = [f"no rule speaks of `{near.name}`, {described(near)}: is that one meant in one of the two places?", *helps]
+    return tuple(helps[:2])
 
 
 def _fixes(first: Instance, second: Instance, first_element: Element, second_element: Element, side: str) -> tuple[Fix, ...]:
@@ -119,6 +174,9 @@ def _fixes(first: Instance, second: Instance, first_element: Element, second_ele
     fixes = []
     for instance, element in ((second, second_element), (first, first_element)):
         listed = instance.rule.sources if side == "source" else instance.rule.targets
-        if listed is not None and not is_exact(element.pattern) and not is_rest(element.pattern) and first is not second:
+        if listed is None or is_exact(element.pattern) or is_rest(element.pattern) or first is second:
+            continue
+        index = instance.scope.sources if side == "source" else instance.scope.targets
+        if len(fitting(element.pattern, Side(index, side))) > 1:  # else nothing would be left of the list
             fixes.append(except_fix(element.pattern, listed, element.variable))
     return tuple(fixes)

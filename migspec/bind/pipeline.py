@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 
 from migspec.arithmetic import linear_of
-from migspec.bind.match import span_of
 from migspec.bind.problems import Problems, described
+from migspec.bind.side import span_of
 from migspec.bind.sizes import Equation
 from migspec.bind.types import Bound, Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import Read, reads, size_of
-from migspec.ops import Bundle, CastTo, Context, OpError, Tensor, Unsettled, Wanted, Wants, shape_text
+from migspec.ops import Bundle, CastTo, Context, OpError, Tensor, Wanted, Wants, shape_text
 from migspec.ops.axes import unpermuted
+from migspec.ops.values import refused_cast
 from migspec.rules import Operation
 from migspec.syntax.spelling import arithmetic_text
 from migspec.syntax.tree import Binary, Reference
+from migspec.text import Span
 from migspec.variables import Variable
+
+_LISTED = 4  # so many shapes are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,7 @@ def _target_of(instance: Instance) -> str:
 
 def _report_op(instance: Instance, result: Flow, operation: Operation, error: OpError, problems: Problems) -> None:
     now = ", ".join(dict.fromkeys(f"{tensor.dtype} {shape_text(tensor.shape)}" for tensor in result.bundle[:4]))
-    if isinstance(error, Unsettled) and error.code == "MIG304":
-        targets = ", ".join(dict.fromkeys(described(element.variable) for element in instance.targets[:4]))
-        notes: tuple[str, ...] = (
-            *error.notes,
-            f"it is given {now}; the target is {targets} in {instance.scope.targets.map.label}",
-        )
-    else:
-        notes = error.notes
+    notes = (*error.notes, _targets_note(instance)) if instance.targets else error.notes
     contradiction = _contradiction(instance, result, operation)
     code, message = error.code, error.message
     secondary = [_sources_label(instance)]
@@ -157,8 +154,21 @@ def _contradiction(instance: Instance, result: Flow, operation: Operation) -> tu
                 message = (
                     f"`{arithmetic_text(equation.expression)}` is {equation.value} here and {int(form.constant)} elsewhere"
                 )
-                return "MIG306", message, Label(place, f"this settles `{name}` = {value}")
+                return "MIG306", message, Label(place.span, f"`{name}` is {value}, by {place.origin}")
     return None
+
+
+def _targets_note(instance: Instance) -> str:
+    shapes = list(dict.fromkeys(described(element.variable) for element in instance.targets))
+    more = f" and {len(shapes) - _LISTED} other shapes" if len(shapes) > _LISTED else ""
+    what = "the target is" if len(instance.targets) == 1 else "the targets are"
+    return f"{what} {', '.join(shapes[:_LISTED])}{more} in {instance.scope.targets.map.label}"
+
+
+def _targets_span(instance: Instance) -> Span:
+    """From the first target that the rule names to the last."""
+    first, last = (span_of(instance.targets[place].pattern) for place in (0, -1))
+    return first.to(last) if first.start <= last.start else first
 
 
 def _names(equation: Equation) -> list[str]:
@@ -175,16 +185,17 @@ def _names(equation: Equation) -> list[str]:
 
 def _report_count(instance: Instance, bundle: Bundle, problems: Problems) -> None:
     count, targets = len(bundle), len(instance.targets)
-    tensors = dict.fromkeys(f"{tensor.dtype} {shape_text(tensor.shape)}" for tensor in bundle[:4])
-    shapes = dict.fromkeys(described(element.variable) for element in instance.targets[:4])
+    tensors = list(dict.fromkeys(f"{tensor.dtype} {shape_text(tensor.shape)}" for tensor in bundle))[:_LISTED]
     place = instance.operations[-1].span if instance.operations else span_of(instance.sources[0].pattern)
     helps: tuple[str, ...]
     if count > 1 and targets == 1:
         helps = ("make one of them: `concat AXIS`, `stack AXIS`, `sum` or `mean`",)
     elif count == 1:
         helps = ("make several of it: `split AXIS` or `unstack AXIS`", "to give one tensor to several targets, write `copy`")
+    elif count > targets:
+        helps = (f"name a target for each of the {count}, or take the others out with `slice` or by other sources",)
     else:
-        helps = ("each target takes one tensor",)
+        helps = (f"{count} tensors fill {count} targets: take the others out of the list, and `keep` or `fill` them",)
     problems.add(
         ("count", instance.rule),
         Diagnostic(
@@ -192,12 +203,12 @@ def _report_count(instance: Instance, bundle: Bundle, problems: Problems) -> Non
             f"the rule ends in {count} tensor{'' if count == 1 else 's'} for {targets} target{'' if targets == 1 else 's'}",
             Label(place),
             (
-                Label(span_of(instance.targets[0].pattern), f"{targets} target{'' if targets == 1 else 's'}"),
+                Label(_targets_span(instance), f"{targets} target{'' if targets == 1 else 's'}"),
                 _sources_label(instance),
             ),
             notes=(
-                f"the tensors are {', '.join(tensors)}",
-                f"the targets are {', '.join(shapes)} in {instance.scope.targets.map.label}",
+                f"{'the tensor is' if count == 1 else 'the tensors are'} {', '.join(tensors)}",
+                _targets_note(instance),
             ),
             helps=(*_split_helps(instance), *helps),
             uses=instance.scope.uses,
@@ -223,7 +234,7 @@ def _report_shape(instance: Instance, tensor: Tensor, target: Variable, problems
             if have != need:
                 notes.append(f"axis {axis} differs: {have} from {source_label}, {need} in {target_label}")
     else:
-        notes.append(f"{len(tensor.shape)} axes from {source_label}, {len(target.shape)} in {target_label}")
+        notes.append(f"{_axes(tensor.shape)} from {source_label}, {_axes(target.shape)} in {target_label}")
     if len(instance.targets) > 1:
         notes.append(f"this is about `{target.name}`")
     problems.add(
@@ -234,11 +245,23 @@ def _report_shape(instance: Instance, tensor: Tensor, target: Variable, problems
             primary,
             secondary,
             tuple(notes),
-            _split_helps(instance) or _shape_helps(tensor, target),
+            _without_ops_helps(instance, target) or _split_helps(instance) or _shape_helps(tensor, target),
             uses=instance.scope.uses,
         ),
         target.name,
     )
+
+
+def _axes(shape: tuple[int, ...]) -> str:
+    return "1 axis" if len(shape) == 1 else f"{len(shape)} axes"
+
+
+def _without_ops_helps(instance: Instance, target: Variable) -> tuple[str, ...]:
+    """That the ops are what is wrong, where the source has the target's shape without them."""
+    if not instance.operations or len(instance.sources) != 1 or instance.sources[0].variable.shape != target.shape:
+        return ()
+    ops = " ".join(operation.span.content for operation in instance.operations)
+    return (f"it has the target's shape already without `{ops}`: take {'it' if len(instance.operations) == 1 else 'them'} out",)
 
 
 def _split_helps(instance: Instance) -> tuple[str, ...]:
@@ -298,6 +321,12 @@ def _usual_permutations(rank: int) -> tuple[tuple[int, ...], ...]:
 
 def _report_dtype(instance: Instance, tensor: Tensor, target: Variable, problems: Problems) -> None:
     element = next(one for one in instance.targets if one.variable is target)
+    refused = refused_cast(tensor.dtype, target.dtype)
+    helps: tuple[str, ...] = ("end the rule in `cast`, or write `cast` alone on a line for all rules",)
+    notes: tuple[str, ...] = ()
+    if refused is not None:
+        notes = (f"no `cast` leads from {tensor.dtype} to {target.dtype}: {refused}",)
+        helps = ("leave it behind: `drop` the source, and `keep` or `fill` the target",)
     problems.add(
         ("dtype", instance.rule),
         Diagnostic(
@@ -305,7 +334,8 @@ def _report_dtype(instance: Instance, tensor: Tensor, target: Variable, problems
             f"the dtypes differ: {tensor.dtype} and {target.dtype}",
             Label(span_of(element.pattern), f"the target is {described(target)} in {instance.scope.targets.map.label}"),
             (_sources_label(instance),),
-            helps=("end the rule in `cast`, or write `cast` alone on a line for all rules",),
+            notes=notes,
+            helps=helps,
             uses=instance.scope.uses,
         ),
         target.name,

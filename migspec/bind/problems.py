@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from migspec.diagnostics import Diagnostic
 from migspec.fold import fold_texts
 from migspec.ops import shape_text
+from migspec.text import Span
 from migspec.variables import Variable, VariableMap
 
 
@@ -15,12 +16,22 @@ from migspec.variables import Variable, VariableMap
 class Problems:
     """Diagnostics by cause: `add` with a key that was seen before only counts one more case of it."""
 
+    uses: tuple[Span, ...] = ()
+    """The chain of uses that a diagnostic gets if it is added without one."""
     _first: dict[object, Diagnostic] = field(default_factory=dict)
     _cases: dict[object, list[str]] = field(default_factory=dict)
 
     def add(self, key: object, diagnostic: Diagnostic, case: str = "") -> None:
+        if self.uses and not diagnostic.uses:
+            diagnostic = replace(diagnostic, uses=self.uses)
         self._first.setdefault(key, diagnostic)
         self._cases.setdefault(key, []).append(case)
+
+    def absorb(self, other: Problems, change: Callable[[Diagnostic], Diagnostic] = lambda diagnostic: diagnostic) -> None:
+        """Add everything that another one holds, changed by `change`."""
+        for key, diagnostic in other._first.items():
+            for case in other._cases[key]:
+                self.add(key, change(diagnostic), case)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         for key, diagnostic in self._first.items():

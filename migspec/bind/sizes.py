@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from migspec import arithmetic
-from migspec.bind.types import Scope
+from migspec.bind.types import Scope, Solved
 from migspec.syntax import tree
 from migspec.text import Span
 
@@ -56,7 +56,7 @@ def solve(scope: Scope, equations: Iterable[Equation]) -> tuple[bool, list[Contr
                 contradictions.append(Contradiction(equation, None))
                 continue
             scope.values[name] = int(value)
-            scope.solved[name] = equation.span
+            scope.solved[name] = Solved(equation.span, equation.origin)
             changed = progress = True
         waiting = remaining
     return progress, contradictions

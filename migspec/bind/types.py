@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from migspec.bind.problems import Problems
 from migspec.diagnostics import Diagnostic
 from migspec.expression import Expression
 from migspec.names import NameIndex
@@ -18,11 +19,19 @@ EXACT, PATTERN, SAME, REST = 0, 1, 2, 3
 """How well a rule names a variable: an exact name beats a pattern, a pattern `same`, `same` a lone `**`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What settled a size: the place in the spec, and the shape in words."""
+
+    span: Span
+    origin: str
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """One spec where it is mounted: the names that it sees, and the values of its sizes and numbers.
 
-    `solved` tells where each size that the shapes settled was settled. `floor` is the best rank that a rule in it can have: mounting by
+    `solved` tells by what each size that the shapes settled was settled. `floor` is the best rank that a rule in it can have: mounting by
     a pattern makes a pattern of every name.
     """
 
@@ -33,7 +42,7 @@ class Scope:
     uses: tuple[Span, ...] = ()
     floor: int = EXACT
     cast_all: Span | None = None
-    solved: dict[str, Span] = field(default_factory=dict)
+    solved: dict[str, Solved] = field(default_factory=dict)
 
     @property
     def unsettled(self) -> bool:
@@ -70,6 +79,27 @@ class Beaten:
 
     variable: str
     by: Instance
+
+    @property
+    def span(self) -> Span:
+        """Where the better rule names the variable."""
+        elements = (*self.by.sources, *self.by.targets)
+        pattern = next((one.pattern for one in elements if one.variable.name == self.variable), None)
+        return self.by.rule.span if pattern is None or pattern.span is None else pattern.span
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An instance that lacks a source or a target: `instance` has the sources that were found, and no targets.
+
+    It is an error only if no better rule takes one of those, for then the instance is withdrawn. `targets` are the variables that it
+    plainly spoke of, `missing` the names of targets that do not exist.
+    """
+
+    instance: Instance
+    problems: Problems
+    targets: frozenset[str]
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

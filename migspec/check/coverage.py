@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from migspec.bind.problems import described
+from migspec.bind.side import span_of
 from migspec.bind.types import Binding, Instance
+from migspec.bind.variants import fits_number, numbered_from_nothing, without_number
 from migspec.diagnostics import Diagnostic, Label
 from migspec.fold import fold
 from migspec.names import normal_name
 from migspec.patterns import Matcher, text_of
 from migspec.rules import Program, Rule
-from migspec.syntax.tree import Capture, Pattern, Plain
+from migspec.syntax.tree import Pattern
 from migspec.variables import Variable, VariableMap
 
-_LISTED = 8
+_LISTED = 8  # so many lines of names are shown
+_PROPOSED = 3  # so many names stand in a proposed list
 
 
 def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
     """One error for each side that has variables left over, unless a statement was in error and is missing from the program."""
     if not _complete(binding.program):
         return
-    source_names = _names_of(binding.source)
     unused = [variable for variable in binding.source if variable.name not in binding.used]
     unused = _without_nearest(unused, binding.missing_sources)
+    unfilled = [variable for variable in binding.target if variable.name not in binding.covered]
+    unfilled = _without_nearest(unfilled, binding.missing_targets)
     if unused:
         yield _uncovered(
             "MIG201",
@@ -34,10 +38,8 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "neither used nor dropped",
             binding.withdrawn,
             _numbering_notes(unused, binding.program, "source"),
-            _source_helps(unused),
+            _source_helps(unused, _names_of(unfilled)),
         )
-    unfilled = [variable for variable in binding.target if variable.name not in binding.covered]
-    unfilled = _without_nearest(unfilled, binding.missing_targets)
     if unfilled:
         yield _uncovered(
             "MIG202",
@@ -48,7 +50,7 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "neither filled nor kept",
             binding.withdrawn,
             _numbering_notes(unfilled, binding.program, "target"),
-            _target_helps(unfilled, source_names, binding.target.has_values),
+            _target_helps(unfilled, _names_of(unused), binding.target.has_values),
         )
 
 
@@ -56,7 +58,7 @@ def _complete(program: Program) -> bool:
     return program.complete and all(_complete(mounted.program) for mounted in program.mounts)
 
 
-def _names_of(variables: VariableMap) -> set[str]:
+def _names_of(variables: Iterable[Variable]) -> set[str]:
     return {normal_name(variable.name) for variable in variables}
 
 
@@ -101,10 +103,11 @@ def _uncovered(
     labels: list[Label] = []
     for instance in withdrawn:
         elements = instance.sources if side == "source" else instance.targets
-        if instance.beaten is not None and any(element.variable.name in by_name for element in elements):
+        element = next((element for element in elements if element.variable.name in by_name), None)
+        if instance.beaten is not None and element is not None:
             for label in (
-                Label(instance.rule.span, "this rule would account for it, and is withdrawn there"),
-                Label(instance.beaten.by.rule.span, f"because this takes `{instance.beaten.variable}`"),
+                Label(span_of(element.pattern), "this rule would account for it, and is withdrawn there"),
+                Label(instance.beaten.span, f"because this takes `{instance.beaten.variable}`"),
             ):
                 if label not in labels:
                     labels.append(label)
@@ -112,27 +115,36 @@ def _uncovered(
     return Diagnostic(code, message, primary, secondary, (*lines, *notes), tuple(helps), file=None if primary else spec)
 
 
-def _source_helps(unused: Sequence[Variable]) -> tuple[str, ...]:
+def _source_helps(unused: Sequence[Variable], unfilled_names: set[str]) -> tuple[str, ...]:
     state = [variable for variable in unused if _is_training_state(variable.name)]
     helps = []
     if state and len(state) == len(unused):
         patterns = ", ".join(dict.fromkeys(_state_pattern(variable.name) for variable in state))
         helps.append(f'if the optimizer\'s state may stay behind: `drop {patterns} because "training state"`')
     else:
-        texts = ", ".join(one.text for one in fold(variable.name for variable in unused)[:3])
-        helps.append(f"move it with a `rename`, or leave it behind on purpose: `drop {texts}`")
+        it = "it" if len(unused) == 1 else "them"
+        if all(normal_name(variable.name) in unfilled_names for variable in unused):
+            helps.append(f"the target has {it} under the same name, and nothing fills {it} there: `same **`")
+        helps.append(f"move {it} with a `rename`, or leave {it} behind on purpose: `drop {_listed(unused)}`")
     return tuple(helps)
 
 
-def _target_helps(unfilled: Sequence[Variable], source_names: set[str], has_values: bool) -> tuple[str, ...]:
+def _target_helps(unfilled: Sequence[Variable], unused_names: set[str], has_values: bool) -> tuple[str, ...]:
     helps = []
-    if all(normal_name(variable.name) in source_names for variable in unfilled):
-        helps.append("the source has the same name: `same **` moves what is named alike")
-    texts = ", ".join(one.text for one in fold(variable.name for variable in unfilled)[:3])
-    helps.append(f"fill it with a `rename`, or make it anew: `fill {texts} with zeros`")
+    it, value = ("it", "the value that it has") if len(unfilled) == 1 else ("them", "the values that they have")
+    if all(normal_name(variable.name) in unused_names for variable in unfilled):
+        helps.append(f"the source has {it} under the same name: `same **` moves what is named alike")
+    helps.append(f"fill {it} with a `rename`, or make {it} anew: `fill {_listed(unfilled)} with zeros`")
     if has_values:
-        helps.append(f"to let it keep the value that it has: `keep {texts}`")
+        helps.append(f"to let {it} keep {value}: `keep {_listed(unfilled)}`")
     return tuple(helps)
+
+
+def _listed(variables: Sequence[Variable]) -> str:
+    """The variables as a list in a spec: the first of them, folded, each name in quotes where it needs them."""
+    folded = fold(variable.name for variable in variables)
+    more = ", ..." if len(folded) > _PROPOSED else ""
+    return ", ".join(one.text for one in folded[:_PROPOSED]) + more
 
 
 _STATE_ENDINGS = (
@@ -167,42 +179,28 @@ def _numbering_notes(left_over: Sequence[Variable], program: Program, side: str)
     for rule in _rules(program):
         listed = rule.sources if side == "source" else rule.targets
         for pattern in listed.patterns if listed is not None else ():
-            other = _numbered_from_nothing(pattern)
-            if other is None:
-                continue
-            matcher = Matcher(other)
-            for variable in left_over:
-                if matcher.fits(normal_name(variable.name)):
-                    notes[
-                        f"`{text_of(pattern)}` misses the first layer, `{variable.name}`, which has no number: `{text_of(other)}` takes it along"
-                    ] = None
-                    break
+            note = _numbering_note(pattern, left_over)
+            if note is not None:
+                notes[note] = None
     return list(notes)
+
+
+def _numbering_note(pattern: Pattern, left_over: Sequence[Variable]) -> str | None:
+    bare, numbered = without_number(pattern), numbered_from_nothing(pattern)
+    matcher = None if bare is None else Matcher(bare)
+    for variable in left_over:
+        name = normal_name(variable.name)
+        if matcher is not None and numbered is not None and matcher.fits(name):
+            return (
+                f"`{text_of(pattern)}` misses the first layer, `{variable.name}`, which has no number: "
+                f"`{text_of(numbered)}` takes it along"
+            )
+        if fits_number(pattern, name):
+            return f"the range in `{text_of(pattern)}` leaves `{variable.name}` out"
+    return None
 
 
 def _rules(program: Program) -> Iterator[Rule]:
     yield from program.rules
     for mounted in program.mounts:
         yield from _rules(mounted.program)
-
-
-def _numbered_from_nothing(pattern: Pattern) -> Pattern | None:
-    """The pattern with its first `_{i}` at the end of a segment as `{_i}`; None if it has none."""
-    for place, segment in enumerate(pattern.segments):
-        if len(segment) < 2:
-            continue
-        before, last = segment[-2], segment[-1]
-        if (
-            isinstance(before, Plain)
-            and before.text.endswith("_")
-            and isinstance(last, Capture)
-            and last.kind in ("text", "int", "range")
-        ):
-            new = (*segment[:-2], Plain(before.text[:-1]), Capture(last.name, "numbering"))
-            return Pattern(
-                (*pattern.segments[:place], new, *pattern.segments[place + 1 :]),
-                pattern.separators,
-                pattern.quoted,
-                pattern.span,
-            )
-    return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from migspec.bind.match import span_of
 from migspec.bind.problems import Problems, described
+from migspec.bind.side import span_of
 from migspec.bind.types import Binding, Bound
 from migspec.cells import Cell, Cells, is_bias, is_fused
 from migspec.diagnostics import Diagnostic, Label, Severity
@@ -37,13 +37,13 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
             if resize is not None:
                 _report_resize(bound, new, resize, problems, binding)
             elif not all(cell is not None and cell.framework == "keras" for cell in old_cells):
-                _check_gates(bound, new, problems, binding)
+                _check_gates(bound, old_cells, new, problems, binding)
         from_tf1 = any(
             cell is not None and (cell.framework, cell.kind) == ("tf1", "lstm") and is_bias(source) for source, cell in old
         )
         to_tf1 = new is not None and (new.framework, new.kind) == ("tf1", "lstm") and is_bias(bound.target)
         if from_tf1 != to_tf1 and not _adds_to_forget(bound):
-            _report_forget_bias(bound, problems, binding, from_tf1=from_tf1)
+            _report_forget_bias(bound, old_cells, new, problems, binding, from_tf1=from_tf1)
         _check_orders(bound, old_cells, new, problems)
         _check_convention(bound, problems, binding)
     yield from problems
@@ -64,7 +64,7 @@ def _labels(bound: Bound, binding: Binding) -> tuple[Label, tuple[Label, ...]]:
     return target, (source,)
 
 
-def _check_gates(bound: Bound, cell: Cell, problems: Problems, binding: Binding) -> None:
+def _check_gates(bound: Bound, old: list[Cell | None], cell: Cell, problems: Problems, binding: Binding) -> None:
     gates = bound.gates
     if isinstance(gates, GateAxis) and gates.axis == len(bound.target.shape) - 1:
         return
@@ -80,6 +80,8 @@ def _check_gates(bound: Bound, cell: Cell, problems: Problems, binding: Binding)
         message = f"the gate order of `{bound.target.name}` is left unsaid"
         primary = target
         helps = _gate_answers(cell.kind, order)
+        if old and all(one is not None and (one.framework, one.kind) == ("tf1", "lstm") for one in old):
+            helps = (f"the source is a TF1 LSTM cell, whose order is i c f o: `gates {_TF1_LSTM_ORDER} -> {order}`",)
     notes = (
         f"`{bound.target.name}` belongs to a Keras {cell.kind.upper()}, whose gates stand in the order {' '.join(order)}",
         "another order has the same shape, so no other check can catch it",
@@ -140,10 +142,17 @@ def _adds_to_forget(bound: Bound) -> bool:
     return False
 
 
-def _report_forget_bias(bound: Bound, problems: Problems, binding: Binding, *, from_tf1: bool) -> None:
+def _report_forget_bias(
+    bound: Bound, old: list[Cell | None], new: Cell | None, problems: Problems, binding: Binding, *, from_tf1: bool
+) -> None:
     target, secondary = _labels(bound, binding)
-    gates = _operation(bound, Gates)
-    cut = "" if gates is not None else "`gates icfo -> ifco` and then "
+    cut = ""
+    if _operation(bound, Gates) is None:
+        # The order of the other side, if it is a Keras cell; else the blocks are named and stay where they are.
+        other = new if from_tf1 else next(iter(old), None)
+        order = _KERAS_ORDERS[other.kind] if other is not None and other.framework == "keras" else _TF1_LSTM_ORDER
+        orders = (_TF1_LSTM_ORDER, order) if from_tf1 else (order, _TF1_LSTM_ORDER)
+        cut = f"`gates {' -> '.join(orders)}` and then "
     if from_tf1:
         message = f"the forget bias of `{bound.sources[0].name}` is left unsaid"
         helps = (
@@ -156,8 +165,8 @@ def _report_forget_bias(bound: Bound, problems: Problems, binding: Binding, *, f
     else:
         message = f"the forget bias of `{bound.target.name}` is left unsaid"
         helps = (
-            f"if the cell is built with forget_bias=1.0, its default: {cut.replace('icfo -> ifco', 'ifco -> icfo')}`add -1.0 to f`",
-            f"if it is built with forget_bias=0.0: {cut.replace('icfo -> ifco', 'ifco -> icfo')}`add 0.0 to f`",
+            f"if the cell is built with forget_bias=1.0, its default: {cut}`add -1.0 to f`",
+            f"if it is built with forget_bias=0.0: {cut}`add 0.0 to f`",
         )
         notes = (
             "a TF1 LSTM cell adds `forget_bias` to the forget gate at run time: the bias that it is given must be less by as much",

@@ -10,7 +10,7 @@ from migspec.bind.problems import Problems
 from migspec.bind.types import Binding
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.expression import Cast, Expression, children
-from migspec.ops import CastTo
+from migspec.ops import CastTo, shape_text
 
 
 def check_precision(binding: Binding) -> Iterator[Diagnostic]:
@@ -24,7 +24,10 @@ def check_precision(binding: Binding) -> Iterator[Diagnostic]:
                 Diagnostic(
                     "MIG410",
                     f"the cast from {old} to {new} rounds: precision is lost",
-                    Label(bound.instance.rule.span if operation.span.content == "cast" else operation.span),
+                    Label(
+                        operation.span if operation in bound.instance.operations else bound.instance.rule.span,
+                        f"{bound.target.dtype} {shape_text(bound.target.shape)} in {binding.target.label}",
+                    ),
                     severity=Severity.NOTE,
                     uses=bound.instance.scope.uses,
                 ),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from migspec.cli.options import settings, sides, style, style_of
-from migspec.cli.report import Style, exit_code, show
+from migspec.cli.report import exit_code, show
+from migspec.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from migspec.migration import Migration, Progress
@@ -50,45 +51,49 @@ def command(
     from concurrent.futures import ThreadPoolExecutor
 
     shown = style_of(output_format, color, quiet)
-    migration, code = _migration(spec, source, target, dict(given), allow, shown)
+    migration, found = _migration(spec, source, target, dict(given), allow)
+    in_one_piece = output_format == "json"  # one array of diagnostics, so not before everything is known
+    if migration is None or not in_one_piece:
+        show(found, shown)
     if migration is None:
-        return code
+        return exit_code(found)
     start = time.perf_counter()
-    with ThreadPoolExecutor(jobs) as executor, _progress(migration, quiet) as progress:
-        migration.apply(out, format=format_name, overwrite=force, executor=executor if jobs > 1 else None, progress=progress)
-    if not quiet:
+    try:
+        with ThreadPoolExecutor(jobs) as executor, _progress(migration, quiet) as progress:
+            pool = executor if jobs > 1 else None
+            migration.apply(out, format=format_name, overwrite=force, executor=pool, progress=progress)
+    except SpecError as error:
+        show([*found, *error.diagnostics] if in_one_piece else error.diagnostics, shown)
+        return exit_code(error.diagnostics)
+    if in_one_piece:
+        show(found, shown)
+    if not quiet and output_format != "json":
         from migspec.plan_text import summary
 
         print(f"wrote {out}: {summary(migration.plan)} in {time.perf_counter() - start:.2f} s", file=sys.stderr)
-    return code
+    return 0
 
 
 def _migration(
-    spec: str, source: str, target: str, given: dict[str, int | float], allow: tuple[str, ...], shown: Style
-) -> tuple[Migration | None, int]:
-    """The migration of a spec or of a saved plan; None after its errors were shown."""
+    spec: str, source: str, target: str, given: dict[str, int | float], allow: tuple[str, ...]
+) -> tuple[Migration | None, tuple[Diagnostic, ...]]:
+    """The migration of a spec or of a saved plan, None if the spec has errors; and all findings."""
     from migspec.compiler import compile_spec, read_spec
-    from migspec.diagnostics import SpecError
     from migspec.migration import Migration, resume
     from migspec.sides import open_side
 
-    try:
-        if _is_plan(spec):
-            from migspec.plan_json import load_plan
+    if _is_plan(spec):
+        from migspec.plan_json import load_plan
 
-            if given or allow:
-                raise click.UsageError("--set and --allow go into the plan when it is made: give them to `migspec plan`")
-            return resume(load_plan(spec), source, target), 0
-        text = read_spec(spec)
-        old, new = open_side(source), open_side(target)
-        compilation = compile_spec(text, old.variables, new.variables, given=given, allow=allow)
-    except SpecError as error:
-        show(error.diagnostics, shown)
-        return None, exit_code(error.diagnostics)
-    show(compilation.diagnostics, shown)
+        if given or allow:
+            raise click.UsageError("--set and --allow go into the plan when it is made: give them to `migspec plan`")
+        return resume(load_plan(spec), source, target), ()
+    text = read_spec(spec)
+    old, new = open_side(source), open_side(target)
+    compilation = compile_spec(text, old.variables, new.variables, given=given, allow=allow)
     if compilation.plan is None:
-        return None, exit_code(compilation.diagnostics)
-    return Migration(compilation.plan, old, new), 0
+        return None, compilation.diagnostics
+    return Migration(compilation.plan, old, new), compilation.diagnostics
 
 
 def _is_plan(path: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from migspec.cli.options import settings, sides, style, style_of
-from migspec.cli.report import count_text, exit_code, show
+from migspec.cli.report import count_text, discard_stdout, exit_code, show
 
 
 @click.command("check")
@@ -34,18 +34,26 @@ def command(
     shown = style_of(output_format, color, quiet)
     found: list[Diagnostic] = []
     try:
-        if source is None or target is None:
-            for spec in specs:
-                found.extend(check_spec(read_spec(spec)).diagnostics)
-        else:
+        maps = None
+        if source is not None and target is not None:
             from migspec.sides import open_side
 
-            old, new = open_side(source).variables, open_side(target).variables
-            for spec in specs:
-                found.extend(compile_spec(read_spec(spec), old, new, given=dict(given), allow=allow).diagnostics)
+            maps = open_side(source).variables, open_side(target).variables
+        for spec in specs:
+            try:
+                if maps is None:
+                    found.extend(check_spec(read_spec(spec), given=dict(given)).diagnostics)
+                else:
+                    found.extend(compile_spec(read_spec(spec), *maps, given=dict(given), allow=allow).diagnostics)
+            except SpecError as error:  # of this spec: the others get their verdict all the same
+                found.extend(error.diagnostics)
     except SpecError as error:
         found.extend(error.diagnostics)
-    show(found, shown, results=True)
+    try:
+        show(found, shown, results=True)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `migspec check ... | head`: the exit code is the verdict all the same
+        discard_stdout()
     if output_format == "full" and not quiet:
         count = count_text(found)
         if count:

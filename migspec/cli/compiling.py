@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from migspec.cli.report import exit_code
 from migspec.compiler import compile_spec, read_spec
-from migspec.diagnostics import Diagnostic, SpecError
+from migspec.diagnostics import Diagnostic
 from migspec.plan import Plan
 from migspec.sides import open_side
 
@@ -14,11 +14,8 @@ from migspec.sides import open_side
 def compiled(
     spec: str, source: str, target: str, given: Mapping[str, int | float], allow: Collection[str]
 ) -> tuple[Plan | None, tuple[Diagnostic, ...], int]:
-    """The plan, None if there are errors; all findings; the exit code."""
-    try:
-        text = read_spec(spec)
-        old, new = open_side(source).variables, open_side(target).variables
-        compilation = compile_spec(text, old, new, given=given, allow=allow)
-    except SpecError as error:
-        return None, error.diagnostics, exit_code(error.diagnostics)
+    """The plan, None if there are errors; all findings; the exit code. Raises SpecError if a file cannot be read."""
+    text = read_spec(spec)
+    old, new = open_side(source).variables, open_side(target).variables
+    compilation = compile_spec(text, old, new, given=given, allow=allow)
     return compilation.plan, compilation.diagnostics, exit_code(compilation.diagnostics)

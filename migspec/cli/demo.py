@@ -45,9 +45,9 @@ def command(keep: str | None) -> int:
         difference = _proof(recording)
     _say()
     if not difference <= LARGEST_DIFFERENCE:  # not `>`: NaN is a failure, too
-        _say(f"The outputs differ by more than {LARGEST_DIFFERENCE:g}: the migration failed.", bold=True)
+        _say(f"The outputs differ by more than {LARGEST_DIFFERENCE:.5f}: the migration failed.", bold=True)
         return 1
-    _say(f"The two models agree within {LARGEST_DIFFERENCE:g}.", bold=True)
+    _say(f"The two models agree within {LARGEST_DIFFERENCE:.5f}.", bold=True)
     _way_on(keep)
     return 0
 
@@ -86,6 +86,7 @@ def _spec() -> None:
     )
     _write("lstm.mig", spec_text())
     _show("lstm.mig", spec_text())
+    _say()
     _run("check", "lstm.mig", *_SIDES)
 
 
@@ -121,7 +122,7 @@ def _proof(recording: Recording) -> float:
         numpy.savez("old/answers.npz", inputs=recording.inputs, outputs=recording.outputs)
     _say(">>> old = numpy.load('old/answers.npz')")
     _say(">>> new = keras.models.load_model('new_model.keras')")
-    _say(">>> abs(new(old['inputs']) - old['outputs']).max()")
+    _say(">>> numpy.abs(new(old['inputs']) - old['outputs']).max()")
     _write("wrong_gates.mig", with_wrong_gates())
     _write("wrong_forget_bias.mig", with_wrong_forget_bias())
     loaded = loaded_difference("new_model.keras", recording)
@@ -130,10 +131,10 @@ def _proof(recording: Recording) -> float:
     bias = live_difference("wrong_forget_bias.mig", recording)
     _say()
     _say(f"Largest difference of any output, where outputs reach {numpy.abs(recording.outputs).max():.1f}:")
-    _say(f"  {loaded:8.1e}  the file, loaded by Keras alone", bold=True)
-    _say(f"  {live:8.1e}  a model in memory, filled by migspec.compile(...).apply()")
-    _say(f"  {gates:8.1e}  had the spec said `gates ifco -> ifco`, as if TF1 had Keras' order (`check` warns of it)")
-    _say(f"  {bias:8.1e}  had it said `add 0.0 to f`, as if the old cells added nothing")
+    _say(f"  {loaded:8.2g}  the file, loaded by Keras alone", bold=True)
+    _say(f"  {live:8.2g}  a model in memory, filled by migspec.compile(...).apply()")
+    _say(f"  {gates:8.2g}  had the spec said `gates ifco -> ifco`, as if TF1 had Keras' order; `check` warns of it")
+    _say(f"  {bias:8.2g}  had it said `add 0.0 to f`, as if the old cells added nothing")
     return max(loaded, live)
 
 
@@ -172,7 +173,6 @@ def _write(path: str, text: str) -> None:
 def _show(path: str, text: str) -> None:
     _say(f"$ cat {path}", bold=True)
     _say(text.rstrip("\n"))
-    _say()
 
 
 def _step(title: str, *lines: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from migspec.cli.report import show, uses_color
-from migspec.diagnostics import Diagnostic, SpecError
+from migspec.diagnostics import Diagnostic, SpecError, file_error
+from migspec.text import Text
 
 
 @click.command("fmt")
@@ -22,13 +23,12 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, color: str) -> int:
     from migspec.compiler import read_spec
     from migspec.syntax.format import format_spec
     from migspec.syntax.parse import parse
-    from migspec.text import Text
 
     code = 0
     problems: list[Diagnostic] = []
     for path in _files(paths):
         try:
-            text = Text("<stdin>", sys.stdin.read()) if path == "-" else read_spec(path)
+            text = _stdin() if path == "-" else read_spec(path)
         except SpecError as error:
             problems.extend(error.diagnostics)
             code = 2
@@ -41,12 +41,12 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, color: str) -> int:
         formatted = format_spec(spec)
         changed = formatted != text.content
         if diff and changed:
-            click.echo(_difference(text, formatted, colored=uses_color(color, sys.stdout)), nl=False)
+            click.echo(_difference(text, formatted, colored=uses_color(color, sys.stdout)), nl=False, color=True)
         if (check or diff) and changed:
             code = max(code, 1)
             if check:
                 print(f"{text.name} is not formatted", file=sys.stderr)
-        elif path == "-":
+        elif path == "-" and not (check or diff):
             click.echo(formatted, nl=False)
         elif changed:
             code = max(code, _rewrite(path, formatted, problems))
@@ -63,25 +63,29 @@ def _files(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def _rewrite(path: str, formatted: str, problems: list[Diagnostic]) -> int:
-    """Replace a file's text; returns the exit code."""
-    temporary = Path(f"{path}.migspec-fmt")
+    """Replace a file's text, complete or not at all; returns the exit code."""
+    from migspec.formats.output import replace_text
+
     try:
-        temporary.write_text(formatted, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        problems.append(Diagnostic("MIG514", "the spec cannot be written", file=path, notes=(error.strerror or str(error),)))
+        replace_text(path, formatted)
+    except SpecError as error:
+        problems.extend(error.diagnostics)
         return 2
     print(f"formatted {path}", file=sys.stderr)
     return 0
 
 
-def _difference(text: object, formatted: str, *, colored: bool) -> str:
+def _stdin() -> Text:
+    """The spec on stdin; raises SpecError (MIG501) if it is no UTF-8 text, whatever encoding the locale has."""
+    try:
+        return Text("<stdin>", sys.stdin.buffer.read().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise file_error("MIG501", "<stdin>", "the spec is no UTF-8 text", (str(error),)) from None
+
+
+def _difference(text: Text, formatted: str, *, colored: bool) -> str:
     import difflib
 
-    from migspec.text import Text
-
-    assert isinstance(text, Text)
     lines = difflib.unified_diff(
         text.content.splitlines(keepends=True), formatted.splitlines(keepends=True), text.name, f"{text.name} (formatted)"
     )

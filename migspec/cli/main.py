@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from migspec import __version__
+from migspec.cli.report import discard_stdout
 
 _COMMANDS = {
     "inspect": "list the variables of a checkpoint or model",
@@ -23,6 +25,10 @@ _COMMANDS = {
     "fmt": "format specs",
     "demo": "migrate a TensorFlow 1 LSTM into Keras, before your eyes",
 }
+
+
+class _ReaderGone(Exception):
+    """Whoever read the output has gone, as in `migspec inspect X | head`."""
 
 
 class _Commands(click.Group):
@@ -37,6 +43,15 @@ class _Commands(click.Group):
         command = import_module(f"migspec.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand and flush what it said, while a reader that has gone can still be told apart from other errors."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:  # click would make an exit code of its own of it
+            raise _ReaderGone from error
+        return result
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -79,9 +94,8 @@ def run_with(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         print("migspec: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # Whoever read the output has gone, as in `migspec inspect X | head`. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderGone:
+        discard_stdout()
         return 0
     except Exception as error:
         return _report_exception(error)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
-from migspec.cli.report import Style
+from migspec.cli.report import Style, exit_code, show
+from migspec.diagnostics import SpecError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,7 +73,20 @@ def settings(command: Command) -> Command:
 
 
 def style(command: Command) -> Command:
-    """`--output-format`, `--color`, `--quiet`."""
+    """`--output-format`, `--color`, `--quiet`. A SpecError that leaves the command is shown as they say."""
+
+    @wraps(command)
+    def shown(**arguments: Any) -> int:
+        try:
+            return int(command(**arguments))
+        except SpecError as error:
+            show(error.diagnostics, style_of(arguments["output_format"], arguments["color"], arguments["quiet"]))
+            return exit_code(error.diagnostics)
+
+    return _style_options(cast(Command, shown))
+
+
+def _style_options(command: Command) -> Command:
     command = click.option("--quiet", "-q", is_flag=True, help="Errors only; no progress.")(command)
     command = click.option(
         "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colours."

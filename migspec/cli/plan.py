@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from migspec.cli.options import settings, sides, style, style_of
 from migspec.cli.report import show
+from migspec.diagnostics import file_error
 
 
 @click.command("plan")
@@ -25,26 +28,46 @@ def command(
     color: str,
     quiet: bool,
 ) -> int:
-    """Show what would move, folded, with the statement behind each part; or save it with --out."""
+    """Show what would move, folded, with the statement behind each part; or save it with --out.
+
+    --out replaces an older plan, and nothing else.
+    """
     from migspec.cli.compiling import compiled
 
+    if out is not None and not _may_replace(out):
+        raise file_error(
+            "MIG506", out, f"`{out}` exists, and is no plan", helps=("choose another name: only an older plan is replaced",)
+        )
     shown = style_of(output_format, color, quiet)
     plan, diagnostics, code = compiled(spec, source, target, dict(given), allow)
     show(diagnostics, shown)
     if plan is None:
         return code
     if out is not None:
-        from migspec.plan_json import save_plan
+        from migspec.formats.output import replace_text
+        from migspec.plan_json import dumps
 
-        save_plan(plan, out)
+        replace_text(out, dumps(plan))
     if output_format == "json" and out is None:
-        import json
+        from migspec.plan_json import dumps
 
-        from migspec.plan_json import to_json
-
-        click.echo(json.dumps(to_json(plan), indent=1))
+        click.echo(dumps(plan), nl=False)
     elif not quiet or out is None:
         from migspec.plan_text import plan_text
 
         click.echo(plan_text(plan))
     return code
+
+
+def _may_replace(path: str) -> bool:
+    """Whether nothing is lost by writing a plan there: no file, an empty one, or a plan."""
+    from migspec.plan_json import FORMAT
+
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            head = file.read(200)
+    except FileNotFoundError:
+        return True
+    except (OSError, UnicodeDecodeError):
+        return False
+    return not head.strip() or f'"{FORMAT}"' in head

@@ -32,6 +32,11 @@ def show(diagnostics: Sequence[Diagnostic], style: Style | None = None, *, resul
         print(text, file=stream)
 
 
+def discard_stdout() -> None:
+    """Nobody reads stdout any more: what is still buffered goes nowhere, or Python would complain when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def count_text(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`, or nothing."""
     from migspec.diagnostics.render_full import summary

@@ -12,7 +12,7 @@ _PIECE = 1 << 20
 
 
 class RunningChecksum:
-    """The CRC-32C of one extent, as far as it has been read from its start.
+    """The CRC-32C (or, of a member of a zip, the CRC-32) of one extent, as far as it has been read from its start.
 
     Reads that go on where the last one ended cost no second look at the file. At the first one that does not, the rest of the
     extent is read once for the checksum alone.
@@ -23,7 +23,8 @@ class RunningChecksum:
         self._extent = extent
         self._file = file
         self._passed = 0  # bytes from the start of the extent
-        self._sum = 0
+        self._kind, self._recorded = ("CRC-32C", extent.crc32c) if extent.crc32c is not None else ("CRC-32", extent.crc32)
+        self._sum = 0 if self._kind == "CRC-32C" else extent.crc32_before
 
     @property
     def done(self) -> bool:
@@ -48,19 +49,24 @@ class RunningChecksum:
             self._extend(piece)
 
     def _extend(self, data: numpy.ndarray) -> None:
-        import google_crc32c
+        if self._kind == "CRC-32C":
+            import google_crc32c
 
-        self._sum = google_crc32c.extend(self._sum, data)
+            self._sum = google_crc32c.extend(self._sum, data)
+        else:
+            import zlib
+
+            self._sum = zlib.crc32(data.data, self._sum)
         self._passed += data.size
         extent = self._extent
-        if data.size and self._passed == extent.length and self._sum != extent.crc32c:
+        if data.size and self._passed == extent.length and self._sum != self._recorded:
             raise file_error(
                 "MIG504",
                 extent.path,
                 f"the values of `{self._variable}` do not have the checksum that is recorded for them",
                 notes=[
-                    f"the CRC-32C of bytes {extent.offset} to {extent.offset + extent.length} is {self._sum:08x}, "
-                    f"recorded is {extent.crc32c:08x}"
+                    f"the {self._kind} of bytes {extent.offset} to {extent.offset + extent.length} is {self._sum:08x}, "
+                    f"recorded is {self._recorded:08x}"
                 ],
                 helps=["the file was damaged after it was written: copy or download it again"],
             )

@@ -64,7 +64,7 @@ class Sources:
             return values
 
     def _claims(self, read: Read, extent: Extent) -> bool:
-        if extent.crc32c is None:
+        if extent.crc32c is None and extent.crc32 is None:
             return False
         key = (read.side, read.variable)
         with self._claim_lock:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Extent:
     """Where the values of one variable lie in a file, in C order and uncompressed.
 
-    `crc32c` is the plain (unmasked) CRC-32C of exactly these bytes, where the format records one.
+    `crc32c` is the plain (unmasked) CRC-32C of exactly these bytes, where the format records one. `crc32` is what a zip
+    records, the CRC-32 of these bytes and those before them in the member; `crc32_before` is that of those before them.
     """
 
     path: str
@@ -23,6 +24,8 @@ class Extent:
     length: int
     byte_order: Literal["little", "big"] = "little"
     crc32c: int | None = None
+    crc32: int | None = None
+    crc32_before: int = 0
 
 
 class Reader(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
 import numpy
 
@@ -74,8 +75,10 @@ class NpzReader:
         in_c_order = not array.fortran or len(variable.shape) < 2
         if info.compress_type != zipfile.ZIP_STORED or not in_c_order or variable.dtype not in _SAVED:
             return None
-        order = "big" if array.dtype.newbyteorder("=") != array.dtype else "little"
-        return Extent(self.path, self._zip.offset(info) + array.start, variable.nbytes, order)  # type: ignore[arg-type]
+        order: Literal["big", "little"] = "big" if array.dtype.newbyteorder("=") != array.dtype else "little"
+        before = zlib.crc32(self._zip.start(array.member, array.start))
+        place = self._zip.offset(info) + array.start
+        return Extent(self.path, place, variable.nbytes, order, crc32=info.CRC, crc32_before=before)
 
     def read(self, name: str) -> numpy.ndarray:
         variable, array = self._map[name], self._arrays[name]

@@ -47,6 +47,16 @@ def output_exists(path: str) -> SpecError:
     return file_error("MIG506", path, f"`{path}` exists already", helps=["overwrite it with `--force`, or choose another name"])
 
 
+def replace_text(path: str, text: str) -> None:
+    """Write a small text file in UTF-8, complete or not at all, in place of what stands there. MIG514 if that fails."""
+    output = OutputFile(path, overwrite=True)
+    try:
+        output.pwrite(text.encode(), 0)
+        output.commit()
+    finally:
+        output.abort()
+
+
 class OutputFile:
     """A temporary file beside `path` that takes its place at `commit`.
 
@@ -60,7 +70,7 @@ class OutputFile:
         self.path = path
         self._overwrite = overwrite
         self._final = Path(os.path.realpath(path))  # unlike Path.resolve, no error where links go in circles
-        if self._final.is_dir():
+        if os.path.isdir(self._final):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
             raise writing_failed(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
         if not overwrite and os.path.lexists(path):
             raise output_exists(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from migspec.diagnostics.model import SpecError, file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.formats.base import Reader, Writer
 from migspec.formats.input import reading_failed
-from migspec.formats.output import output_exists
+from migspec.formats.output import output_exists, writing_failed
 from migspec.formats.recognition import Foreign, Recognised, recognise
 from migspec.variables import VariableMap
 
@@ -51,13 +52,13 @@ def open_reader(path: str) -> Reader:
 
     place = Path(path)
     try:
-        is_folder, is_there = place.is_dir(), place.exists()
-        if is_bundle(path):
+        is_folder, is_there = place.is_dir(), path != "" and place.exists()
+        if path != "" and is_bundle(path):
             return open_bundle(path)
-        if is_folder:
-            raise _not_recognised(path, _folder(place))
         if not is_there:
             raise _not_found(path)
+        if is_folder:
+            raise _not_recognised(path, _folder(place))
         if not place.is_file():
             raise _not_recognised(path, Foreign("it is no regular file"))
         found = recognise(path)
@@ -127,16 +128,7 @@ def create_writer(
     or needs a template, MIG514 if the file cannot be created.
     """
     chosen = format_of(path, format)
-    for other in (*reading, *(template.files if template else ())):
-        if _is_same_file(path, other):
-            raise file_error(
-                "MIG507",
-                path,
-                f"`{path}` is read, so it cannot be the output",
-                helps=["write to another file, and move it later"],
-            )
-    if not overwrite and os.path.lexists(path):
-        raise output_exists(path)
+    check_output(path, (*reading, *(template.files if template else ())), overwrite=overwrite)
     match chosen:
         case "npz":
             from migspec.formats.npz import NpzWriter
@@ -152,6 +144,23 @@ def create_writer(
 
             keras = _keras_template(path, chosen, template)
             return KerasWriter(path, variables, keras, archive=chosen == "keras", overwrite=overwrite)
+
+
+def check_output(path: str, reading: Iterable[str], *, overwrite: bool) -> None:
+    """Refuse an output that is one of the files that are read (MIG507), that exists without `overwrite` (MIG506), or whose folder
+    does not exist (MIG514)."""
+    for other in reading:
+        if _is_same_file(path, other):
+            raise file_error(
+                "MIG507",
+                path,
+                f"`{path}` is read, so it cannot be the output",
+                helps=["write to another file, and move it later"],
+            )
+    if not overwrite and os.path.lexists(path):
+        raise output_exists(path)
+    if not Path(path).absolute().parent.is_dir():
+        raise writing_failed(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
 def _keras_template(path: str, format: str, template: Reader | None) -> KerasReader:

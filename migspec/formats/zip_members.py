@@ -12,7 +12,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from migspec.diagnostics.model import SpecError
+from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.input import InputFile, damaged, reading_failed, unsupported
 
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ def _zip_errors(path: str) -> Iterator[None]:
         raise unsupported(
             path, f"its zip uses a feature that cannot be read: {error}", "pack it again without compression"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error, IndexError, KeyError) as error:
+    except zipfile.BadZipFile as error:
+        if not str(error).startswith("Bad CRC-32"):
+            raise damaged(path, f"its zip structure is broken: {error}") from error
+        raise file_error("MIG504", path, f"`{path}` is damaged: {error}", helps=["copy or download the file again"]) from error
+    except (zlib.error, EOFError, ValueError, RuntimeError, struct.error, IndexError, KeyError) as error:
         raise damaged(path, f"its zip structure is broken: {error}") from error
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # a decompressor's complaint about its data; a place before the file's start

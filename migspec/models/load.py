@@ -33,8 +33,8 @@ def load_live(reference: str) -> object:
     """What the function of `package.module:function` returns, called without arguments.
 
     The module is imported as `python -m` would, with the current directory first on `sys.path` during the import and the call.
-    What it prints goes to standard error, as standard output is for migspec's results; TensorFlow's start-up log is left out. Raises `SpecError` (MIG511) if there is
-    no such module or function, or if either raises.
+    What it prints goes to standard error, as standard output is for migspec's results; TensorFlow's start-up log is left out.
+    Raises `SpecError` (MIG511) if there is no such module or function, or if either raises.
     """
     from migspec.models.startup_log import tensorflow_starts_quietly
 

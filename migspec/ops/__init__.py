@@ -15,10 +15,11 @@ from migspec.ops.base import (
     shape_text,
 )
 from migspec.ops.gates import Gates, Rope, SplitGates, canonical_gates
-from migspec.ops.parts import Join, SliceOf, Split, Stack, Unstack
+from migspec.ops.parts import Join, SliceOf, Split
 from migspec.ops.rearrange import Rearrange
 from migspec.ops.resize import Crop, Pad, Repeat
 from migspec.ops.shapes import Expand, ReshapeTo, Squeeze
+from migspec.ops.stacking import Stack, Unstack
 from migspec.ops.values import Add, AsIs, CastTo, MeanOf, Scale, SumOf
 
 __all__ = [

@@ -65,7 +65,11 @@ class Transpose:
             raise OpError(
                 "MIG302",
                 f"`transpose` names {len(axes)} axes, and the tensor has {rank}",
-                helps=(f"name each of the axes 0 to {rank - 1} once",) if rank > 1 else (),
+                helps=(
+                    f"name each of the axes 0 to {rank - 1} once, or write `transpose` alone to reverse them"
+                    if rank > 1
+                    else "a tensor with fewer than two axes has nothing to transpose: take the op out",
+                ),
             )
         return axes
 
@@ -105,6 +109,7 @@ class PermuteLetters:
             raise OpError(
                 "MIG302",
                 f"`{self.old}` names {len(self.old)} axes, and the tensor has {len(tensor.shape)}: {shape_text(tensor.shape)}",
+                helps=("write one letter for each axis of the tensor",),
             )
         return permuted(tensor, self.axes)
 

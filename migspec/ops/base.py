@@ -98,10 +98,10 @@ class Context:
         value = self.number(expression, what)
         if isinstance(value, float):
             if not value.is_integer():
-                raise OpError("MIG114", f"{what} is {value}, no whole number")
+                raise OpError("MIG114", f"{what} is {value}, no whole number", helps=("write a whole number, or a `size`",))
             value = int(value)
         if value < 0:
-            raise OpError("MIG114", f"{what} is {value}, less than 0")
+            raise OpError("MIG114", f"{what} is {value}, less than 0", helps=("write a whole number, 0 or more",))
         return value
 
     def number(self, expression: tree.Arithmetic, what: str) -> int | float:
@@ -115,7 +115,9 @@ class Context:
                 helps=(f"give it a value: `size {unknown.name} = ...`, or `--set {unknown.name}=...`",),
             ) from None
         except ZeroDivisionError:
-            raise OpError("MIG114", f"{what} divides by zero") from None
+            raise OpError(
+                "MIG114", f"{what} divides by zero", helps=("give the number under the fraction another value",)
+            ) from None
 
     def wanted(self, count: int) -> tuple[Wanted, ...]:
         """What is wanted of each of the op's `count` results; all open where the counts do not fit."""
@@ -185,9 +187,18 @@ def axis_of(axis: int, rank: int, what: str) -> int:
         raise OpError(
             "MIG302",
             f"{what} needs an axis {axis}, and the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
-            notes=(f"axes count from 0 to {rank - 1}, or from -{rank} to -1",) if rank else ("it is a single number",),
+            notes=("it is a single number",) if rank == 0 else (),
+            helps=(_axes_help(rank),),
         )
     return axis % rank
+
+
+def _axes_help(rank: int) -> str:
+    if rank == 0:
+        return "give it an axis first: `expand 0`"
+    if rank == 1:
+        return "its only axis is 0"
+    return f"axes count from 0 to {rank - 1}, or from -{rank} to -1 (`rows` is 0, `columns` is -1)"
 
 
 def each(bundle: Bundle, change: Callable[[Tensor], Tensor]) -> Bundle:

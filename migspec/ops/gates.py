@@ -21,6 +21,7 @@ from migspec.ops.base import (
     shape_text,
     word,
 )
+from migspec.ops.remarks import axis_name
 from migspec.syntax import tree
 
 # The letters that papers and frameworks use for one gate, as LANGUAGE.md lists them: LSTM c, g, j; GRU z, u and h, c, n.
@@ -73,8 +74,9 @@ class Gates:
         if length % count:
             raise OpError(
                 "MIG302",
-                f"axis {self.axis} of {shape_text(tensor.shape)} does not cut into {count} gates",
+                f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} does not cut into {count} gates",
                 notes=(f"{length} is no multiple of {count}",),
+                helps=(f"name the axis that holds the {count} gates: `gates {self.old} -> {self.new} on AXIS`",),
             )
         old, block = canonical_gates(self.old), length // count
         order = [old.index(gate) for gate in canonical_gates(self.new)]
@@ -110,7 +112,14 @@ class SplitGates:
     @classmethod
     def read(cls, op: tree.Op) -> Self:
         old, new = arguments.optional_text(op, "old"), arguments.text(op, "new")
-        Gates.checked(old or "icfo", new)
+        try:
+            Gates.checked(old or "icfo", new)
+        except OpError as error:
+            if old is not None:
+                raise
+            notes = ("with one order, `split gates` is for TF1's LSTM cells, whose own order is i c f o",)
+            helps = (*error.helps, "for another cell write both orders: `split gates OLD -> NEW`")
+            raise OpError(error.code, error.message, notes, helps) from None
         return cls(old, new)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
@@ -159,8 +168,9 @@ class Rope:
         if heads < 1 or length % (2 * heads):
             raise OpError(
                 "MIG302",
-                f"axis {self.axis} of {shape_text(tensor.shape)} does not hold pairs for {heads} heads",
+                f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} does not hold pairs for {heads} heads",
                 notes=(f"{length} is no multiple of 2 * {heads}",),
+                helps=("say on which axis the heads lie, and how many they are (keys may have fewer than queries)",),
             )
         if self.old == self.new:
             return tensor

@@ -1,4 +1,4 @@
-"""Ops that cut and join: `split`, `concat`, `stack`, `unstack`, `slice`."""
+"""Ops that cut and join along an axis: `split`, `concat`, `slice`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from migspec.expression import Concat, Reshape, Slice
+from migspec.expression import Concat, Slice
 from migspec.ops import arguments
 from migspec.ops.base import (
     Bundle,
@@ -27,7 +27,7 @@ from migspec.ops.base import (
     shape_text,
     word,
 )
-from migspec.ops.shapes import expanded, insert, remove
+from migspec.ops.remarks import axis_name, axis_text, dtypes_note, shapes_note, sum_text
 from migspec.syntax import tree
 from migspec.syntax.spelling import arithmetic_text
 
@@ -64,8 +64,11 @@ class Split:
             if parts < 1 or whole % parts:
                 raise OpError(
                     "MIG302",
-                    f"axis {self.axis} of {shape_text(tensor.shape)} does not split in {parts}",
+                    f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} does not split in {parts}",
                     notes=(f"{whole} is no multiple of {parts}",),
+                    helps=(
+                        f"write the lengths of the parts: `split {axis_text(self.axis)} {self._needed(whole, index, count, wants)}`",
+                    ),
                 )
             return (whole // parts,) * parts
         lengths: tuple[int, ...]
@@ -81,20 +84,32 @@ class Split:
             lengths = tuple(context.whole(size, "a size of `split`") for size in self.sizes)
         else:
             found = [_length(one, self.axis) for one in self._outputs(index, count, wants)]
+            if isinstance(wants, Wanted):  # as many parts of this length as there are
+                length = _length(wants, self.axis)
+                found = [length] * (whole // length) if length and whole % length == 0 else []
             if not found or any(length is None for length in found):
                 raise Unsettled(
                     "MIG304",
                     "what follows does not settle the sizes of `split`",
-                    helps=(f"write them: `split {_axis_text(self.axis)} [..., ...]`, or `in` and a number",),
+                    helps=(f"write them: `split {axis_text(self.axis)} [..., ...]`, or `in` and a number",),
                 )
             lengths = tuple(length for length in found if length is not None)
         if sum(lengths) != whole:
             raise OpError(
                 "MIG302",
-                f"axis {self.axis} of {shape_text(tensor.shape)} does not split into {shape_text(lengths)}",
-                notes=(f"the parts have {' + '.join(map(str, lengths))} = {sum(lengths)}, the axis has {whole}",),
+                f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} does not split into {shape_text(lengths)}",
+                notes=(
+                    f"{'the targets need' if self.sizes is None else 'the parts have'} {sum_text(lengths)}, the axis has {whole}",
+                ),
+                helps=("check that these are the parts of this tensor; `slice` before it takes a piece of the axis",),
             )
         return lengths
+
+    def _needed(self, whole: int, index: int, count: int, wants: Wants) -> str:
+        """The lengths that what follows needs, where they make up the axis; else dots."""
+        found = [_length(one, self.axis) for one in self._outputs(index, count, wants)]
+        known = [length for length in found if length is not None]
+        return shape_text(known) if len(known) == len(found) and sum(known) == whole else "[..., ...]"
 
     def _outputs(self, index: int, count: int, wants: Wants) -> Sequence[Wanted]:
         """What is wanted of the parts of tensor `index` of `count`."""
@@ -149,7 +164,10 @@ class Join:
         others = {(tensor.shape[:axis], tensor.shape[axis + 1 :]) for tensor in bundle}
         if len(others) > 1:
             raise OpError(
-                "MIG302", f"tensors of different shapes do not join along axis {self.axis}", notes=(_shapes_note(bundle),)
+                "MIG302",
+                f"tensors of different shapes do not join along {axis_name(self.axis, len(bundle[0].shape))}",
+                notes=(shapes_note(bundle), "they may differ in the axis along which they are joined, and in no other"),
+                helps=_joining(bundle),
             )
         same_dtype(bundle, "`concat`")
         gates = bundle[0].gates
@@ -165,93 +183,6 @@ class Join:
     def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
         axis = self.axis % len(inputs[0].shape)
         return (Split(self.axis, tuple(tree.Number(tensor.shape[axis]) for tensor in inputs)),)
-
-
-@word
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """`stack AXIS`: the bundle along a new axis, as `numpy.stack`; `stack {e} 0`: one stack for all tensors that differ in `e` alone."""
-
-    word: ClassVar[str] = "stack"
-    exactness: ClassVar[Exactness] = "exact"
-    settles_layout: ClassVar[bool] = False
-    axis: int
-    capture: str | None = None
-
-    @classmethod
-    def read(cls, op: tree.Op) -> Self:
-        return cls(arguments.integer(op, "axis"), arguments.optional_text(op, "capture"))
-
-    def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        del context
-        groups: dict[tuple[tuple[str, str], ...], list[Tensor]] = {}
-        for tensor in bundle:
-            if self.capture is not None and self.capture not in dict(tensor.coordinates):
-                made = ", ".join(f"`{{{name}}}`" for name, _ in tensor.coordinates) or "none"
-                raise OpError(
-                    "MIG111", f"`{{{self.capture}}}` makes no bundle here", notes=(f"captures that make one: {made}",)
-                )
-            rest = () if self.capture is None else tuple(pair for pair in tensor.coordinates if pair[0] != self.capture)
-            groups.setdefault(rest, []).append(tensor)
-        return tuple(self._stacked(rest, tuple(group)) for rest, group in groups.items())
-
-    def _stacked(self, rest: tuple[tuple[str, str], ...], group: Bundle) -> Tensor:
-        if len({tensor.shape for tensor in group}) > 1:
-            raise OpError("MIG302", "tensors of different shapes do not stack", notes=(_shapes_note(group),))
-        same_dtype(group, "`stack`")
-        parts = [expanded(tensor, self.axis, "`stack`") for tensor in group]
-        gates = parts[0].gates if all(part.gates == parts[0].gates for part in parts) else None
-        return Tensor(Concat(tuple(one.expression for one in parts), self.axis % len(parts[0].shape)), rest, gates)
-
-    def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        if not isinstance(wants, Wanted) and len(set(wants)) > 1:
-            return Wanted()
-        one = wants if isinstance(wants, Wanted) else wants[0]
-        return reshaped_wanted(one, lambda shape: remove(shape, self.axis))
-
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
-        del inputs
-        return (Unstack(self.axis),) if self.capture is None else None
-
-
-@word
-@dataclass(frozen=True, slots=True)
-class Unstack:
-    """`unstack AXIS`: one tensor for each place on the axis, which goes."""
-
-    word: ClassVar[str] = "unstack"
-    exactness: ClassVar[Exactness] = "exact"
-    settles_layout: ClassVar[bool] = False
-    axis: int
-
-    @classmethod
-    def read(cls, op: tree.Op) -> Self:
-        if op.argument("capture") is not None:
-            raise OpError(
-                "MIG107", "`unstack` takes no capture", helps=("write `unstack` once for each axis, the slowest capture first",)
-            )
-        return cls(arguments.integer(op, "axis"))
-
-    def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        del context
-        return tuple(part for tensor in bundle for part in self._parts(tensor))
-
-    def _parts(self, tensor: Tensor) -> list[Tensor]:
-        axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
-        shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
-        gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))
-        return [
-            tensor.with_(Reshape(Slice(tensor.expression, axis, place, 1), shape), gates) for place in range(tensor.shape[axis])
-        ]
-
-    def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        one = wants if isinstance(wants, Wanted) else wants[0]
-        return reshaped_wanted(one, lambda shape: insert(shape, self.axis, None))
-
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
-        return (Stack(self.axis),) if len(inputs) == 1 else None
 
 
 @word
@@ -283,15 +214,18 @@ class SliceOf:
         if not 0 <= start < stop <= length:
             raise OpError(
                 "MIG302",
-                f"axis {self.axis} of {shape_text(tensor.shape)} has no part [{self._text()}]",
+                f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} has no part [{self._text()}]",
                 notes=(f"the axis has {length} places: the part would be from {start} to {stop}",),
+                helps=(f"places count from 0 to {length}, the end excluded; negative ones count from the end",),
             )
         return part(tensor, axis, start, stop - start)
 
     def _end(self, end: tree.Arithmetic, length: int, context: Context) -> int:
         value = context.number(end, "an end of `slice`")
         if isinstance(value, float):
-            raise OpError("MIG114", f"an end of `slice` is {value}, no whole number")
+            raise OpError(
+                "MIG114", f"an end of `slice` is {value}, no whole number", helps=("write a whole number, or a `size`",)
+            )
         return value + length if value < 0 else value
 
     def _text(self) -> str:
@@ -321,7 +255,8 @@ def same_dtype(bundle: Bundle, what: str) -> None:
         raise OpError(
             "MIG401",
             f"{what} needs tensors of one dtype, and these are {', '.join(dtypes)}",
-            helps=("put `cast DTYPE` before it",),
+            notes=(dtypes_note(bundle),),
+            helps=(f"put `cast {next(iter(dtypes))}`, or another dtype, before it",),
         )
 
 
@@ -353,9 +288,12 @@ def _set(shape: list[int | None], axis: int, length: int | None) -> None:
     shape[axis] = length
 
 
-def _axis_text(axis: int) -> str:
-    return {0: "rows", -1: "columns"}.get(axis, str(axis))
-
-
-def _shapes_note(bundle: Bundle) -> str:
-    return "they are " + ", ".join(dict.fromkeys(shape_text(tensor.shape) for tensor in bundle))
+def _joining(bundle: Bundle) -> tuple[str, ...]:
+    """The `concat` that would do, where there is one."""
+    shapes = {tensor.shape for tensor in bundle}
+    rank = len(bundle[0].shape)
+    if all(len(shape) == rank for shape in shapes):
+        for axis in range(rank):
+            if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) == 1:
+                return (f"`concat {axis_text(axis if axis < rank - 1 or rank == 1 else -1)}` would join them",)
+    return ("check that these tensors belong together, or make them alike first with `pad`, `crop` or `reshape`",)

@@ -28,6 +28,8 @@ Label: TypeAlias = str | int
 """A name, or a length written as an integer."""
 Groups: TypeAlias = tuple[tuple[Label, ...], ...]
 
+_PARENTHESES = "put `(` and `)` around the labels that share one axis: `(heads dim) m -> m heads dim`"
+
 
 @word
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class Rearrange:
         left_labels, right_labels = _flat(left), _flat(right)
         named = [label for label in left_labels if isinstance(label, str)]
         if len(set(named)) != len(named):
-            raise OpError("MIG107", f'a label stands twice on the left of "{pattern}"')
+            raise OpError(
+                "MIG107", f'a label stands twice on the left of "{pattern}"', helps=("give each axis a label of its own",)
+            )
         alike = sorted(map(str, _without_ones(left_labels))) == sorted(map(str, _without_ones(right_labels)))
         if not alike:
             raise OpError(
@@ -72,6 +76,7 @@ class Rearrange:
             raise OpError(
                 "MIG302",
                 f"`rearrange` takes {len(self.left)} axes apart, and the tensor has {len(tensor.shape)}: {shape_text(tensor.shape)}",
+                helps=("name each axis of the tensor on the left; tensors with other axes need a rule of their own",),
             )
         lengths = _known(self, context)
         sides = [(self.left, tensor.shape)]
@@ -81,9 +86,11 @@ class Rearrange:
         missing = [label for label in _flat(self.left) if isinstance(label, str) and label not in lengths]
         if missing:
             size = missing[0] in context.values
+            group, length = next((g, n) for g, n in zip(self.left, tensor.shape, strict=True) if missing[0] in g)
             raise Unsettled(
                 "MIG305" if size else "MIG304",
                 f"nothing settles the length of `{missing[0]}`",
+                notes=(f"all that is known: {' * '.join(map(str, group))} is {length}",),
                 helps=(f"give it a value: `size {missing[0]} = ...`",),
             )
         for group, length in zip(self.left, tensor.shape, strict=True):
@@ -91,7 +98,12 @@ class Rearrange:
                 raise OpError(
                     "MIG302",
                     f"an axis of {length} does not come apart as ({' '.join(map(str, group))})",
-                    notes=(" * ".join(str(_length(label, lengths)) for label in group) + f" = {_product(group, lengths)}",),
+                    notes=(
+                        f"{' * '.join(map(str, group))} is "
+                        + " * ".join(str(_length(label, lengths)) for label in group)
+                        + f" = {_product(group, lengths)}, by the sizes and by what follows",
+                    ),
+                    helps=("correct the sizes, or bring the axis to that length first with `crop`, `pad` or `slice`",),
                 )
         return _rearranged(tensor, self.left, self.right, lengths)
 
@@ -121,11 +133,11 @@ def _parse(side: str, pattern: str) -> Groups:
     for token in re.findall(r"[()]|[^\s()]+", side):
         if token == "(":
             if open_group is not None:
-                raise OpError("MIG107", f'parentheses in "{pattern}" cannot stand in each other')
+                raise OpError("MIG107", f'parentheses in "{pattern}" cannot stand in each other', helps=(_PARENTHESES,))
             open_group = []
         elif token == ")":
             if open_group is None:
-                raise OpError("MIG107", f'a parenthesis in "{pattern}" is not opened')
+                raise OpError("MIG107", f'a parenthesis in "{pattern}" is not opened', helps=(_PARENTHESES,))
             groups.append(tuple(open_group))
             open_group = None
         elif re.fullmatch(r"[0-9]+|[A-Za-z_][A-Za-z0-9_]*", token):
@@ -141,7 +153,7 @@ def _parse(side: str, pattern: str) -> Groups:
                 helps=("labels are names or whole numbers; `...` is not supported: name each axis",),
             )
     if open_group is not None:
-        raise OpError("MIG107", f'a parenthesis in "{pattern}" is not closed')
+        raise OpError("MIG107", f'a parenthesis in "{pattern}" is not closed', helps=(_PARENTHESES,))
     return tuple(groups)
 
 

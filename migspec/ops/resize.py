@@ -121,7 +121,11 @@ class Repeat:
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         count = context.whole(self.count, "the number of times")
         if count < 1:
-            raise OpError("MIG302", "`repeat` needs a number of times of at least 1")
+            raise OpError(
+                "MIG302",
+                "`repeat` needs a number of times of at least 1",
+                helps=("1 leaves the tensor as it is, 2 doubles it",),
+            )
         return each(bundle, lambda tensor: self._apply(tensor, count))
 
     def _apply(self, tensor: Tensor, count: int) -> Tensor:
@@ -168,7 +172,9 @@ def _shapes(what: str, dims: tree.Dims | None, bundle: Bundle, context: Context)
     for tensor, shape in zip(bundle, shapes, strict=True):
         if len(shape) != len(tensor.shape):
             raise OpError(
-                "MIG302", f"`{what}` cannot make {shape_text(shape)} of {shape_text(tensor.shape)}: their ranks differ"
+                "MIG302",
+                f"`{what}` cannot make {shape_text(shape)} of {shape_text(tensor.shape)}: their ranks differ",
+                helps=("bring it to as many axes first: `expand AXIS`, `squeeze AXIS` or `reshape [...]`",),
             )
     return shapes
 
@@ -194,6 +200,7 @@ def _blocks(tensor: Tensor, axis: int, length: int, what: str) -> int:
             "MIG302",
             f"`{what}` cannot make {length} of an axis of {count} gates",
             notes=(f"{length} is no multiple of {count}: each gate's block has one length",),
+            helps=("check that the axis that `gates` cuts is that of the target's gates, too",),
         )
     return count
 

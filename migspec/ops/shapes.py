@@ -117,6 +117,7 @@ class Squeeze:
             raise OpError(
                 "MIG302",
                 f"axis {self.axis} of {shape_text(tensor.shape)} has length {tensor.shape[axis]}: only a length of 1 can be squeezed",
+                helps=("`slice` takes one of its places, `sum` or `mean` merges tensors, `reshape` merges axes",),
             )
         shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
         gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))
@@ -193,6 +194,7 @@ def _with_rest(old: Shape, lengths: tuple[int | None, ...]) -> Shape:
             "MIG302",
             f"{shape_text(old)} does not reshape to {shape_text(lengths)}",
             notes=(f"{size} elements are no multiple of {known}",),
+            helps=("a reshape keeps every element: `crop`, `pad` or `slice` changes their number",),
         )
     return tuple(size // known if length is None else length for length in lengths)
 

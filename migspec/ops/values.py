@@ -20,11 +20,11 @@ from migspec.ops.base import (
     Word,
     each,
     each_wanted,
-    shape_text,
     word,
 )
 from migspec.ops.gates import canonical_gates
 from migspec.ops.parts import one_gate_axis, same_dtype
+from migspec.ops.remarks import shapes_note
 from migspec.syntax import tree
 from migspec.syntax.spelling import arithmetic_text
 
@@ -57,7 +57,7 @@ class Add:
             raise OpError(
                 "MIG408",
                 f"no gate `{self.gate}` here: no `gates` before this has cut an axis",
-                helps=("name the blocks first: `gates icfo -> ifco add ... to f`",),
+                helps=("name the blocks before it, as in `gates icfo -> ifco  add 1.0 to f`",),
             )
         order = canonical_gates(gates.order)
         gate = canonical_gates(self.gate + order)[0]
@@ -65,7 +65,7 @@ class Add:
             raise OpError(
                 "MIG408",
                 f"`gates` before this names no gate `{self.gate}`",
-                notes=(f"the blocks are named {' '.join(gates.order)}",),
+                helps=(f"name one of its blocks: {', '.join(f'`{one}`' for one in gates.order)}",),
             )
         if value == 0.0:
             return tensor
@@ -160,7 +160,11 @@ class CastTo:
             return tensor
         reason = refused_cast(tensor.dtype, dtype)
         if reason:
-            raise OpError("MIG402", f"{tensor.dtype} does not cast to {dtype}: {reason}")
+            raise OpError(
+                "MIG402",
+                f"{tensor.dtype} does not cast to {dtype}: {reason}",
+                helps=("leave it behind: `drop` the source, and `keep` or `fill` the target",),
+            )
         return tensor.with_(Cast(tensor.expression, dtype), tensor.gates)
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
@@ -169,9 +173,12 @@ class CastTo:
 
     def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
         old = {tensor.dtype for tensor in inputs}
-        if len(old) != 1 or self.dtype is None or dtypes.is_lossy(next(iter(old)), self.dtype):
+        if len(old) != 1 or self.dtype is None:
             return None
-        return (CastTo(old.pop()),)
+        before = old.pop()
+        if dtypes.is_lossy(before, self.dtype) or refused_cast(self.dtype, before) is not None:
+            return None
+        return (CastTo(before),)
 
 
 @word
@@ -217,6 +224,8 @@ class MeanOf:
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         del context
+        for tensor in bundle:
+            _floats_only(tensor, self.word)
         total = summed(bundle, self.word)
         return (total.with_(Affine(total.expression, scale=1.0 / len(bundle)), total.gates),)
 
@@ -273,17 +282,28 @@ def refused_cast(old: str, new: str) -> str | None:
 def summed(bundle: Bundle, what: str) -> Tensor:
     """The elementwise sum of a bundle."""
     if len({tensor.shape for tensor in bundle}) > 1:
-        shapes = ", ".join(dict.fromkeys(shape_text(tensor.shape) for tensor in bundle))
-        raise OpError("MIG302", f"`{what}` needs tensors of one shape", notes=(f"they are {shapes}",))
+        raise OpError(
+            "MIG302",
+            f"`{what}` needs tensors of one shape",
+            notes=(shapes_note(bundle),),
+            helps=("name tensors that belong together, or make them alike first with `pad`, `crop` or `reshape`",),
+        )
     same_dtype(bundle, f"`{what}`")
     for tensor in bundle:
         if dtypes.kind(tensor.dtype) not in ("float", "complex"):
-            raise OpError("MIG409", f"`{what}` is for floats, and the tensors are {tensor.dtype}")
+            raise OpError(
+                "MIG409",
+                f"`{what}` is for floats, and the tensors are {tensor.dtype}",
+                helps=("put `cast float32` before it",),
+            )
     return Tensor(Sum(tuple(tensor.expression for tensor in bundle)), (), one_gate_axis(bundle))
 
 
 def _floats_only(tensor: Tensor, what: str) -> None:
-    if dtypes.kind(tensor.dtype) not in ("float", "complex"):
+    if dtypes.kind(tensor.dtype) != "float":
+        castable = refused_cast(tensor.dtype, "float32") is None
         raise OpError(
-            "MIG409", f"`{what}` is for floats, and the tensor is {tensor.dtype}", helps=("put `cast float32` before it",)
+            "MIG409",
+            f"`{what}` is for floats, and the tensor is {tensor.dtype}",
+            helps=("put `cast float32` before it",) if castable else ("take it out: its values are no real numbers",),
         )

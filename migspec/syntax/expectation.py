@@ -12,6 +12,7 @@ from migspec.syntax.arithmetic import Place
 from migspec.syntax.grammar import keyword, parser, spelling
 from migspec.syntax.operations import WORDS
 from migspec.syntax.problem import Malformed, did_you_mean, malformed, replacement, suggestions
+from migspec.syntax.usage import usage
 from migspec.text import Span
 
 _STATEMENTS = (
@@ -33,6 +34,7 @@ _STATEMENTS = (
 _OPERATORS = frozenset({"PLUS", "MINUS", "TIMES", "DIVIDED"})
 _FOUND = re.compile(r'"(?:[^"\\]|\\.)*"|[=-]>|[^\s,"()\[\]{}]+|\S')
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COMMA_BEFORE_KEYWORD = re.compile(r",\s*(because|except|with|if)\s+\Z")
 _MANY = 4
 
 
@@ -50,7 +52,7 @@ def unexpected(code: str, error: UnexpectedInput, place: Place) -> Malformed:
         return special
     if position == 0:
         return _no_statement(code, found)
-    return _wrong_word(accepted, found, second_arrow=found.content == "->" and "->" in code[:position])
+    return _wrong_word(accepted, found, code[:position])
 
 
 def _span(place: Place, start: int, end: int) -> Span:
@@ -70,9 +72,20 @@ def _accepted(prefix: str) -> frozenset[str]:
 def _too_short(code: str, place: Place) -> Malformed:
     last = list(_FOUND.finditer(code))[-1]
     accepted = _accepted(code)
-    helps = ("a move is written `rename SOURCE, ... -> TARGET, ...`",) if {"ARROW", "EXCEPT"} <= accepted else ()
     message = f"the statement ends too early: expected {_words(accepted)}"
-    return malformed("MIG101", message, _span(place, *last.span()), "after this", helps=helps)
+    return malformed("MIG101", message, _span(place, *last.span()), "after this", helps=_usage(code))
+
+
+def _usage(before: str) -> tuple[str, ...]:
+    """How the op, or else the statement, is written in whose middle the parser stopped."""
+    words = list(_FOUND.finditer(before))
+    for match in reversed(words[1:]):
+        word = match.group()
+        if word in {name.split()[0] for name in WORDS} and word in map(keyword, _accepted(before[: match.start()])):
+            help_ = usage(word, is_op=True)
+            return () if help_ is None else (help_,)
+    help_ = usage(words[0].group(), is_op=False) if words else None
+    return () if help_ is None else (help_,)
 
 
 def _arrow(code: str, position: int, place: Place) -> Malformed | None:
@@ -100,7 +113,8 @@ def _stray(code: str, match: re.Match[str], accepted: frozenset[str], place: Pla
     in_name = "PATTERN" in accepted or (match.start() > 0 and not code[match.start() - 1].isspace())
     match code[match.start()]:
         case "{" if in_name:
-            return malformed("MIG106", "a capture is never closed", span, "no `}` follows in this name")
+            helps = ("a capture is written `{i}`, and ends in the name in which it begins",)
+            return malformed("MIG106", "a capture is never closed", span, "no `}` follows in this name", helps=helps)
         case "}" if in_name:
             return malformed("MIG106", "`}` without its `{`", span, helps=(r"in quotes, `\}` is the character itself",))
         case "\\":
@@ -137,25 +151,33 @@ def _no_statement(code: str, found: Span) -> Malformed:
     return malformed("MIG102", f"no statement begins with `{word}`", found, helps=helps, fixes=fixes)
 
 
-def _wrong_word(accepted: frozenset[str], found: Span, second_arrow: bool) -> Malformed:
-    """Something else than what may follow."""
+def _wrong_word(accepted: frozenset[str], found: Span, before: str) -> Malformed:
+    """Something else than what may follow `before`."""
     word = found.content
+    swallowed = _COMMA_BEFORE_KEYWORD.search(before)
+    if swallowed is not None:
+        helps = [f"take out the comma before `{swallowed[1]}`: behind it, `{swallowed[1]}` is read as a name"]
+        return malformed("MIG101", f"expected {_words(accepted)}, found `{word}`", found, helps=helps)
     keywords = {name: spelled for name in accepted if (spelled := keyword(name)) is not None}
     near = suggestions(word, {_whole(spelled) for spelled in keywords.values()})
     fixes = [replacement(found, name) for name in near[:1]]
     helps = list(did_you_mean(near))
     ops_may_follow = "TRANSPOSE" in accepted
     if "COMMA" in accepted and ("TRANSPOSE" in accepted or "EXCEPT" in accepted) and not near:
-        helps.append("names of one list have commas between them")
+        arrow = ", and `->` stands between sources and targets" if "ARROW" in accepted else ""
+        helps.append(f"names of one list have commas between them{arrow}; a name with a space in it stands in double quotes")
     if word == "because":
         helps = ["only `drop` and `keep` take a reason; elsewhere write a comment: `# ...`"]
         if "$END" in accepted and not ops_may_follow:
             helps = ["a reason stands before `if present`"]
         fixes = []
     elif word == "->":
-        helps, fixes = (["one statement has one `->`"] if second_arrow else []), []
+        helps, fixes = (["one statement has one `->`"] if "->" in before else []), []
     elif ops_may_follow and _IDENTIFIER.fullmatch(word) and word not in _ELSEWHERE:
+        if not near:
+            helps.insert(0, f"ops are {_listed(f'`{name}`' for name in WORDS)}")
         return malformed("MIG103", f"no op is called `{word}`", found, helps=helps, fixes=fixes)
+    helps = helps or list(_usage(before))
     return malformed("MIG101", f"expected {_words(accepted)}, found `{word}`", found, helps=helps, fixes=fixes)
 
 

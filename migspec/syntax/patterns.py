@@ -197,7 +197,7 @@ def _unreadable(content: str, position: int, place: Place) -> Malformed:
     if content[position : position + 1] == "}" and opening < 0:
         span = Span(text, offset + position, offset + position + 1)
         return malformed("MIG106", "`}` without its `{`", span, helps=(r"in quotes, `\}` is the character itself",))
-    if content[position : position + 1] == "\\":
+    if content[position : position + 1] == "\\" and opening < 0:
         span = Span(text, offset + position, offset + min(position + 2, len(content)))
         helps = (r"`\*`, `\{`, `\}`, `\@`, `\"` and `\\` stand for the character itself, `\n` and `\r` for line ends",)
         return malformed("MIG106", f"`{span.content}` is no escape", span, helps=helps)
@@ -206,7 +206,9 @@ def _unreadable(content: str, position: int, place: Place) -> Malformed:
     closing = content.find("}", opening)
     span = Span(text, offset + opening, offset + (len(content) if closing < 0 else closing + 1))
     if closing < 0:
-        return malformed("MIG106", "a capture is never closed", Span(text, span.start, span.start + 1), "no `}` follows")
+        place_of_brace = Span(text, span.start, span.start + 1)
+        helps = (r"close it with `}`; in quotes, `\{` is the character itself",)
+        return malformed("MIG106", "a capture is never closed", place_of_brace, "no `}` follows", helps=helps)
     if not content[opening + 1 : closing].strip():
         return malformed("MIG106", "an empty capture", span, helps=("give it a name: `{i}`; `*` matches without one",))
     helps = ("captures are `{i}`, `{i:int}`, `{i:1..5}`, `{p:query|key}`, `{s:**}`, `{2*i+1}`, `{_i}`; a range is `{0..11}`",)

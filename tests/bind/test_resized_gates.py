@@ -14,7 +14,8 @@ MORE_INPUTS = variables_of("more", "lstm/kernel [5, 8] float32\nlstm/recurrent_k
 
 
 @pytest.mark.parametrize(
-    ("ops", "codes"), [("pad zeros", ["MIG403"]), ("gates ifco -> ifco pad zeros", []), ("pad zeros gates ifco -> ifco", ["MIG403"])]
+    ("ops", "codes"),
+    [("pad zeros", ["MIG403"]), ("gates ifco -> ifco pad zeros", []), ("pad zeros gates ifco -> ifco", ["MIG403"])],
 )
 def test_growing(ops: str, codes: list[str]) -> None:
     found = compile_spec(Text("spec.mig", f"rename lstm/{{w}} -> lstm/{{w}} {ops}"), SMALL, LARGE).diagnostics

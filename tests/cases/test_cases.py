@@ -113,7 +113,10 @@ def outcome(case: Case) -> Outcome:
         compilation = compile_spec(text, source, target, given=given, allow=allow)
     except SpecError as error:
         return Outcome(error.diagnostics, None)
-    return Outcome(compilation.diagnostics, None if compilation.plan is None else plan_text(compilation.plan) + "\n")
+    return Outcome(
+        compilation.diagnostics,
+        None if compilation.plan is None else plan_text(compilation.plan).replace(str(library_path()), "specs") + "\n",
+    )
 
 
 def options(content: str) -> tuple[dict[str, int | float], list[str]]:

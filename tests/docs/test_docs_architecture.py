@@ -1,13 +1,15 @@
-"""docs/architecture.md names what exists, and its table of rows is what the imports are."""
+"""docs/architecture.md names what exists, and its table of rows is what the import contracts are."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 from markdown_pages import ROOT, prose
+
+from migspec.expression import Expression
 
 PAGE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "migspec"
@@ -28,14 +30,6 @@ def _rows() -> dict[str, int]:
     return rows
 
 
-def _imported(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "migspec":
-            yield from [node.module.split(".")[1]] if "." in node.module else (alias.name for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("migspec."))
-
-
 def test_every_path_exists() -> None:
     missing = [path for path in _PATH.findall(prose(PAGE)) if not (ROOT / path).exists()]
     assert missing == []
@@ -53,31 +47,16 @@ def test_every_module_of_bind_is_explained() -> None:
     assert [module for module in modules if module not in named] == []
 
 
-def test_nothing_imports_from_a_row_below_its_own() -> None:
+def test_the_rows_are_the_layers_of_the_import_contract() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = [one for one in project["tool"]["importlinter"]["contracts"] if one["type"] == "layers"]
+    layers = [re.findall(r"\w+", layer) for layer in reversed(contract["layers"])]
+    place = {module: number for number, layer in enumerate(layers) for module in layer}
     rows = _rows()
-    wrong = []
-    for file in sorted(PACKAGE.rglob("*.py")):
-        own = _module(str(file.relative_to(ROOT)))
-        wrong += [
-            f"{own} imports {other}" for other in _imported(file) if own in rows and rows.get(other, 0) > rows[own]
-        ]
+    assert set(rows) == set(place)
+    wrong = [(one, other) for one in rows for other in rows if rows[one] < rows[other] and place[one] > place[other]]
     assert wrong == []
 
 
 def test_the_primitives_named_are_the_union() -> None:
-    from typing import get_args
-
-    from migspec.expression import Expression
-
     assert f"`{' '.join(one.__name__ for one in get_args(Expression))}`" in prose(PAGE)
-
-
-def test_no_format_imports_another() -> None:
-    folder = PACKAGE / "formats"
-    adapters = ("npz", "safetensors", "keras", "tensorflow_bundle", "variable_map_json")
-    wrong = []
-    for adapter in adapters:
-        files = [folder / f"{adapter}.py", *(folder / adapter).rglob("*.py")]
-        text = "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
-        wrong += [f"{adapter} imports {other}" for other in adapters if other != adapter and f"formats.{other}" in text]
-    assert wrong == []

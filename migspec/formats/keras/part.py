@@ -55,7 +55,8 @@ class Part(io.RawIOBase):
     def guarded(self) -> Iterator[None]:
         """While structure is read and no values: hides from libhdf5 what it would read for ever.
 
-        libhdf5 1.14 does not end on a global heap (where it keeps texts) with a free space of no length. The layout:
+        libhdf5 1.14 does not end on a global heap (where it keeps texts) whose objects are longer than it,
+        or have no length. The layout:
         https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html, "Disk Format: Level 1E - Global Heap".
         """
         self._is_guarded = True
@@ -73,7 +74,8 @@ class Part(io.RawIOBase):
         while place + _HEAP_HEADER <= size:
             number = int.from_bytes(heap[place : place + 2], "little")
             length = int.from_bytes(heap[place + 8 : place + 16], "little")
-            if number == 0 and length == 0:
+            occupied = length if number == 0 else _HEAP_HEADER + (length + 7) // 8 * 8
+            if occupied < _HEAP_HEADER or place + occupied > size:
                 return False
-            place += length if number == 0 else _HEAP_HEADER + (length + 7) // 8 * 8
+            place += occupied
         return True

@@ -76,19 +76,25 @@ def find_weights(root: Group, config: ObjectConfig | None) -> Iterator[FoundWeig
 def _object(group: Group, place: _Place, config: ObjectConfig | None, kind: str | None) -> Iterator[FoundWeight]:
     """The weights of an object and of all below it; `place` is already inside it."""
     weights = _weights(group, kind, config)
-    copied = group.child("layer") if kind == "spectral_normalization" else None
+    inner = _inner_kernel(group) if kind == "spectral_normalization" and all(weights) else None
     for array, weight in zip(group.arrays, weights, strict=True):
-        if copied is not None and weight is not None and weight.name == "kernel" and copied.arrays:
-            continue  # the inner layer's own kernel, saved a second time
+        if inner is not None and array is group.arrays[0]:
+            continue  # the inner layer's kernel, saved a second time
         guess = None if weight else _guess(group, array, kind)
         yield _found(array, place, weight, guess)
     for array in group.others:
         yield _found(array, replace(place, path=None, short=None, whole=None), None, None)
     for found in _children(group, place, config, kind, group):
-        if copied is not None and group.arrays and found.array == copied.arrays[0] and weights[0] is not None:
-            yield replace(found, copies=(group.arrays[0],))
-        else:
-            yield found
+        yield replace(found, copies=group.arrays[:1]) if found.array is inner else found
+
+
+def _inner_kernel(group: Group) -> StoredArray | None:
+    """The kernel of the layer that a wrapper wraps, if the wrapper's first weight can be the same variable."""
+    layer = group.child("layer")
+    if layer is None or not layer.arrays or not group.arrays:
+        return None
+    inner, outer = layer.arrays[0], group.arrays[0]
+    return inner if (inner.shape, inner.dtype) == (outer.shape, outer.dtype) else None
 
 
 def _found(array: StoredArray, place: _Place, weight: Weight | None, guess: str | None) -> FoundWeight:

@@ -1,0 +1,242 @@
+"""The interface of a spec held against variables: whether they are there, and the sizes that follow from their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from migspec import arithmetic
+from migspec.bind.problems import Problems, described, nearest_variables
+from migspec.bind.side import Side, span_of
+from migspec.bind.sizes import Contradiction, Equation, solve
+from migspec.bind.types import Scope
+from migspec.diagnostics import Diagnostic, Label
+from migspec.ops import shape_text
+from migspec.patterns import Captures, capture_names, paste, text_of
+from migspec.rules import Mount
+from migspec.syntax import tree
+from migspec.syntax.spelling import arithmetic_text, dims_text
+from migspec.text import Span
+from migspec.variables import Variable
+
+
+@dataclass(slots=True)
+class Seen:
+    """The interface of one instance on one side: inner name -> variable, and which line each came from."""
+
+    variables: dict[str, Variable] = field(default_factory=dict)
+    lines: dict[int, list[tuple[Captures, Variable]]] = field(default_factory=dict)
+
+
+def is_complete(seen: Seen, mounted: Mount, side: Side, captures: Captures, problems: Problems) -> bool:
+    """Whether every required line of one side's interface has its variable, and one alone."""
+    prefix = mounted.use.source if side.word == "source" else mounted.use.target
+    sound = True
+    for number, (line, statement) in enumerate(mounted.program.interface):
+        if line.side != side.word:
+            continue
+        found = seen.lines.get(number, [])
+        several = line.family is not None or any(capture_names(name) for name in line.names)
+        if not found and not line.if_present:
+            _report_missing(line, statement, mounted, side, captures, seen, problems)
+            sound = False
+        elif len(found) > 1 and not several:
+            listed = ", ".join(f"`{variable.name}` {described(variable)}" for _, variable in found)
+            place, secondary = _places(line, statement, prefix, side.label)
+            problems.add(
+                ("interface", mounted.statement.span, number),
+                Diagnostic(
+                    "MIG208",
+                    f"the {side.word} `{text_of(line.names[0])}` of `{mounted.use.spec}` fits {len(found)} variables",
+                    Label(place.span),
+                    secondary,
+                    notes=(f"in {side.label}: {listed}",),
+                    helps=("mount it where there is one of them: a pattern with `@` can say what its name looks like",),
+                ),
+            )
+            sound = False
+    return sound
+
+
+def composed(prefix: tree.Pattern, inner: tree.Pattern) -> tree.Pattern:
+    """The outer pattern with the inner one where its `@` stands, or behind it."""
+    for place, segment in enumerate(prefix.segments):
+        if any(isinstance(part, tree.Hole) for part in segment):
+            at = next(index for index, part in enumerate(segment) if isinstance(part, tree.Hole))
+            middle = [list(one) for one in inner.segments]
+            middle[0] = [*segment[:at], *middle[0]]
+            middle[-1] = [*middle[-1], *segment[at + 1 :]]
+            segments = (*prefix.segments[:place], *(tuple(one) for one in middle), *prefix.segments[place + 1 :])
+            separators = (*prefix.separators[:place], *inner.separators, *prefix.separators[place:])
+            return tree.Pattern(segments, separators, prefix.quoted, prefix.span)
+    around = prefix.separators[-1] if prefix.separators else "/"
+    return tree.Pattern(
+        (*prefix.segments, *inner.segments), (*prefix.separators, around, *inner.separators), prefix.quoted, prefix.span
+    )
+
+
+def settle_interface(
+    scope: Scope,
+    sources: dict[int, list[tuple[Captures, Variable]]],
+    targets: dict[int, list[tuple[Captures, Variable]]],
+    problems: Problems,
+) -> bool:
+    """Solve the sizes of a scope from the shapes of its interface; False if one does not fit, and an error was reported."""
+    sound = True
+    equations: list[Equation] = []
+    checked: dict[Span, list[tuple[tree.Interface, Variable, str]]] = {}
+    for number, (line, statement) in enumerate(scope.program.interface):
+        found = (sources if line.side == "source" else targets).get(number, [])
+        label = (scope.sources if line.side == "source" else scope.targets).map.label
+        for _, variable in found:
+            checked.setdefault(statement.span, []).append((line, variable, label))
+            if len(variable.shape) != len(line.dims):
+                sound = False
+                _report_shape(scope, statement.span, line, variable, label, (), problems)
+            else:
+                equations.extend(
+                    Equation(dim, length, statement.span, f"axis {axis} of `{variable.name}` {described(variable)} in {label}")
+                    for axis, (dim, length) in enumerate(zip(line.dims, variable.shape, strict=True))
+                )
+            if line.dtype is not None and line.dtype != variable.dtype:
+                sound = False
+                problems.add(
+                    ("interface dtype", statement.span),
+                    Diagnostic(
+                        "MIG401",
+                        f"`{variable.name}` is {variable.dtype}, declared {line.dtype}",
+                        Label(statement.span, f"it is {described(variable)} in {label}"),
+                        helps=("correct the line, or leave the dtype out of it: then any dtype will do",),
+                        uses=scope.uses,
+                    ),
+                    variable.name,
+                )
+        if line.family is not None:
+            equations.extend(_family_equation(line, found, statement.span, label))
+    _, contradictions = solve(scope, equations)
+    if contradictions and sound:  # one size that is wrong contradicts every line that it stands in
+        _report_contradiction(scope, contradictions[0], checked, problems)
+    return sound and not contradictions
+
+
+def _places(
+    line: tree.Interface, statement: tree.Statement, prefix: tree.Pattern | None, label: str
+) -> tuple[Label, tuple[Label, ...]]:
+    """The place of a `use`, with the line of the interface that it concerns; without a prefix that line's name alone."""
+    if prefix is None:
+        return Label(span_of(line.names[0]), f"not in {label}"), ()
+    return Label(span_of(prefix), f"not in {label}"), (Label(statement.span, "declared here"),)
+
+
+def _report_missing(
+    line: tree.Interface,
+    statement: tree.Statement,
+    mounted: Mount,
+    side: Side,
+    captures: Captures,
+    seen: Seen,
+    problems: Problems,
+) -> None:
+    prefix = mounted.use.source if side.word == "source" else mounted.use.target
+    name, *others = (text_of(one if prefix is None else paste(composed(prefix, one), captures)) for one in line.names)
+    place, secondary = _places(line, statement, prefix, side.label)
+    is_root = mounted.use.spec_span is None
+    notes = (f"it may also be called {' or '.join(f'`{other}`' for other in others)}",) if others else ()
+    taken = {variable.name for variable in seen.variables.values()}
+    free = [variable.name for variable in side.index.map if variable.name not in taken]
+    problems.add(
+        ("interface", mounted.statement.span, side.word),
+        Diagnostic(
+            "MIG216",
+            f"the spec declares the {side.word} variable `{name}`, which does not exist"
+            if is_root
+            else f"`{mounted.use.spec}` needs the {side.word} variable `{name}`",
+            place,
+            secondary,
+            notes,
+            nearest_variables(name, side.index.map, free)
+            or (
+                "`if present` at the end of its line makes it optional"
+                if is_root
+                else "the spec is for layers that have it: write out the rules for one that does not",
+            ),
+        ),
+        name,
+    )
+
+
+def _family_equation(
+    line: tree.Interface, found: Sequence[tuple[Captures, Variable]], span: Span, label: str
+) -> Iterator[Equation]:
+    assert line.family is not None
+    capture, count = line.family
+    counted = len({own.get(capture) for own, _ in found})
+    yield Equation(count, counted, span, f"the number of `{text_of(line.names[0])}` in {label}")
+
+
+def _report_contradiction(
+    scope: Scope,
+    contradiction: Contradiction,
+    checked: dict[Span, list[tuple[tree.Interface, Variable, str]]],
+    problems: Problems,
+) -> None:
+    equation = contradiction.equation
+    known = [
+        f"`{reference.name}` is {scope.values[reference.name]}"
+        + (f", by {scope.solved[reference.name].origin}" if reference.name in scope.solved else "")
+        for reference in arithmetic.references(equation.expression)
+        if scope.values.get(reference.name) is not None
+    ]
+    written = arithmetic_text(equation.expression)
+    if contradiction.value is None:
+        known.append(f"no whole number >= 1 makes `{written}` {equation.value}")
+    if isinstance(equation.expression, tree.Reference) and equation.expression.name in scope.solved:
+        other = scope.solved[equation.expression.name]
+        problems.add(
+            ("size", scope.uses, equation.expression.name),
+            Diagnostic(
+                "MIG306",
+                f"the size `{written}` is {contradiction.value} and {equation.value}",
+                Label(equation.span, f"{equation.value}, by {equation.origin}"),
+                (Label(other.span, f"{contradiction.value}, by {other.origin}"),) if other.span != equation.span else (),
+                notes=() if other.span != equation.span else (f"{contradiction.value}, by {other.origin}",),
+                helps=("if they are two things that may differ, give the second a size of its own",),
+                uses=scope.uses,
+            ),
+        )
+        return
+    for line, variable, label in checked.get(equation.span, ()):
+        if f"`{variable.name}`" in equation.origin:
+            _report_shape(scope, equation.span, line, variable, label, tuple(known), problems)
+            return
+    problems.add(
+        ("size", scope.uses, equation.span),
+        Diagnostic(
+            "MIG306",
+            f"{equation.origin} is {equation.value}, and `{written}` is not",
+            Label(equation.span),
+            notes=tuple(known),
+            helps=("correct the line, or leave the size without a value: then the shapes settle it",),
+            uses=scope.uses,
+        ),
+    )
+
+
+def _report_shape(
+    scope: Scope, span: Span, line: tree.Interface, variable: Variable, label: str, known: tuple[str, ...], problems: Problems
+) -> None:
+    help_ = "correct the line, or check that this is the file that the spec was written for"
+    if scope.uses:
+        help_ = "mount the spec elsewhere, or use another one: this is not the layer that it was written for"
+    problems.add(
+        ("interface shape", span, scope.uses),
+        Diagnostic(
+            "MIG307",
+            f"`{variable.name}` has not the shape {dims_text(line.dims)} that the spec declares",
+            Label(span, f"it is {described(variable)} in {label}"),
+            notes=(f"declared {dims_text(line.dims)}, found {shape_text(variable.shape)}", *known),
+            helps=(help_,),
+            uses=scope.uses,
+        ),
+        variable.name,
+    )

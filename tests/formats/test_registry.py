@@ -1,0 +1,206 @@
+"""Which format a path is, and which one an output becomes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy
+import pytest
+
+from migspec.diagnostics.model import Diagnostic, SpecError
+from migspec.formats.registry import create_writer, format_names, format_of, open_reader, writable_format_names
+from migspec.variables import Variable, VariableMap
+
+VARIABLES = VariableMap.of("x", [Variable("a", (2,), "float32")])
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def refusal(path: Path | str) -> Diagnostic:
+    with pytest.raises(SpecError) as caught:
+        open_reader(str(path))
+    [diagnostic] = caught.value.diagnostics
+    return diagnostic
+
+
+def save_map(path: Path) -> None:
+    path.write_text('\ufeff {"variables": {"a": {"shape": [2], "dtype": "float32"}}}')
+
+
+def save_safetensors(path: Path) -> None:
+    writer = create_writer(str(path), VARIABLES, format="safetensors")
+    writer.write("a", 0, memoryview(bytes(8)))
+    writer.commit()
+
+
+def save_npz(path: Path) -> None:
+    with path.open("wb") as file:
+        numpy.savez(file, a=numpy.zeros(2, numpy.float32))
+
+
+@pytest.mark.parametrize(
+    ("save", "format"),
+    [(save_map, "variable-map"), (save_safetensors, "safetensors"), (save_npz, "npz")],
+    ids=lambda value: str(value),
+)
+@pytest.mark.parametrize("name", ["plain", "model.keras", "x.h5", "x.json", "weights.index", "checkpoint"])
+def test_the_content_decides_not_the_name(tmp_path: Path, save: object, format: str, name: str) -> None:
+    save(tmp_path / name)  # type: ignore[operator]
+    reader = open_reader(str(tmp_path / name))
+    assert (reader.format, [variable.name for variable in reader.variables]) == (format, ["a"])
+    assert format in format_names()
+    reader.close()
+
+
+def _torch_zip() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("model/data.pkl", b"\x80\x02}q\x00.")
+        archive.writestr("model/data/0", bytes(8))
+    return stream.getvalue()
+
+
+def _other_zip() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    return stream.getvalue()
+
+
+def _npy(value: numpy.ndarray) -> bytes:
+    stream = io.BytesIO()
+    numpy.save(stream, value, allow_pickle=True)
+    return stream.getvalue()
+
+
+def _tar() -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz"):
+        pass
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("m.pt", _torch_zip(), "PyTorch"),
+        ("m.bin", pickle.dumps({"a": 1}, protocol=2), "pickle"),
+        ("m.npy", _npy(numpy.zeros(3)), "single numpy array"),
+        ("m.npy", _npy(numpy.array({"conv1": {"weights": 1}})), "pickled numpy"),
+        ("m.zip", _other_zip(), "zip archive without arrays"),
+        ("m.onnx", b"\x08\x07\x12\x07pytorch", "ONNX"),
+        ("m.tflite", b"\x1c\0\0\0TFL3" + bytes(20), "TensorFlow Lite"),
+        ("m.gguf", b"GGUF\3\0\0\0", "GGUF"),
+        ("m.tgz", _tar(), "archive"),
+        ("m.index.json", json.dumps({"metadata": {}, "weight_map": {"a": "b"}}).encode(), "several files"),
+        ("m.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS"),
+        ("model.meta", b"\x0a\x05abcde", "graph"),
+        ("v1", bytes(40) + bytes.fromhex("57fb808b247547db"), "TensorFlow V1"),
+        ("empty", b"", "empty"),
+        ("text.txt", b"hello", "no kind that migspec knows"),
+    ],
+)  # fmt: skip
+def test_a_foreign_file_is_called_by_its_name(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    diagnostic = refusal(tmp_path / name)
+    assert diagnostic.code == "MIG502"
+    assert says in diagnostic.message
+    assert any("safetensors" in note and "npz" in note for note in diagnostic.notes)
+
+
+def test_a_legacy_keras_file_is_called_by_its_name(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        file["dense/dense/kernel:0"] = numpy.zeros(3)
+    assert "legacy Keras" in refusal(tmp_path / "m.h5").message
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = numpy.zeros(3)
+    diagnostic = refusal(tmp_path / "other.h5")
+    assert diagnostic.code == "MIG502"
+    assert "not one that Keras 3 wrote" in diagnostic.message
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared checkpoints are not there")
+def test_real_files_of_other_formats() -> None:
+    assert "legacy Keras" in refusal(SHARED / "musicnn_mtt_vgg" / "MTT_vgg.h5").message
+    assert "TensorFlow V1" in refusal(SHARED / "serving" / "v1_single" / "export").message
+
+
+def test_folders(tmp_path: Path) -> None:
+    assert refusal(tmp_path).code == "MIG502"
+    save_npz(tmp_path / "inside.npz")
+    assert any("inside.npz" in text for text in refusal(tmp_path).helps)
+    (tmp_path / "model.weights.h5").touch()
+    assert "unpacked" in refusal(tmp_path).message
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "model-85340.npz").touch()
+    near = refusal(tmp_path / "model-85430.npz")
+    assert near.code == "MIG501"
+    assert any("model-85340.npz" in text for text in near.helps)
+    assert any("no folder" in text for text in refusal(tmp_path / "missing" / "x.npz").helps)
+    assert refusal("").code == "MIG501"
+    assert refusal(str(tmp_path / "a\0b")).code == "MIG501"
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(tmp_path / "pipe").code == "MIG502"
+
+
+def test_the_ending_says_the_format_and_an_option_overrides_it() -> None:
+    assert [format_of(f"out.{name}") for name in writable_format_names()] == list(writable_format_names())
+    assert format_of("out.bin", "npz") == "npz"
+    assert format_of("out.keras", "safetensors") == "safetensors"
+    for path, format, says in (
+        ("out.bin", None, "--format"),
+        ("out.npz", "npy", "did you mean `npz`"),
+        ("out.h5", None, "out.weights.h5"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            format_of(path, format)
+        [diagnostic] = caught.value.diagnostics
+        assert diagnostic.code == "MIG508"
+        assert any(says in text for text in diagnostic.helps)
+
+
+def test_an_output_never_replaces_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    save_npz(path)
+    (tmp_path / "link.npz").symlink_to(path)
+    os.link(path, tmp_path / "hard.npz")
+    before = path.read_bytes()
+    for name in ("a.npz", "link.npz", "hard.npz", "../" + tmp_path.name + "/a.npz"):
+        with pytest.raises(SpecError) as caught:
+            create_writer(str(tmp_path / name), VARIABLES, overwrite=True, reading=[str(path)])
+        assert caught.value.diagnostics[0].code == "MIG507"
+    template = open_reader(str(path))
+    with pytest.raises(SpecError) as caught:
+        create_writer(str(path), VARIABLES, template=template, overwrite=True)
+    template.close()
+    assert caught.value.diagnostics[0].code == "MIG507"
+    assert path.read_bytes() == before
+
+
+def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
+    save_npz(tmp_path / "a.npz")
+    with pytest.raises(SpecError) as caught:
+        create_writer(str(tmp_path / "a.npz"), VARIABLES)
+    assert caught.value.diagnostics[0].code == "MIG506"
+
+
+@pytest.mark.parametrize("name", ["a.keras", "a.weights.h5"])
+def test_keras_files_need_a_template(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        create_writer(str(tmp_path / name), VARIABLES)
+    [diagnostic] = caught.value.diagnostics
+    assert diagnostic.code == "MIG508"
+    assert "npz or safetensors" in diagnostic.helps[-1]
+    assert list(tmp_path.iterdir()) == []
