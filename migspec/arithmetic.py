@@ -116,7 +116,7 @@ def linear_of(expression: Arithmetic, values: Values) -> Linear | None:
 
 
 def _scaled(form: Linear, factor: Fraction) -> Linear:
-    return Linear(form.constant * factor, tuple((name, value * factor) for name, value in form.coefficients))
+    return Linear(form.constant * factor, tuple((name, value * factor) for name, value in form.coefficients if factor))
 
 
 def _added(a: Linear, b: Linear) -> Linear:

@@ -18,7 +18,9 @@ _TF1_LSTM = re.compile(
     r"(basic_lstm_cell|lstm_cell|lstm_block_cell|lstm_block_wrapper|lstm_fused_cell|BasicLSTMCell|LSTMCell|LSTMBlockCell)(_[0-9]+)?"
 )
 _TF1_GRU = re.compile(r"(gru_cell|gru_block_cell|gru_block_cell_v2|GRUCell|GRUBlockCell)(_[0-9]+)?")
-_BIAS_ENDINGS = ("bias", "biases", "Linear/Bias")
+_TF1_BIASES = ("bias", "biases", "Linear/Bias")
+_TF1_KERNELS = ("kernel", "weights", "Linear/Matrix")
+_AVERAGED = "/ExponentialMovingAverage"  # tf.train.ExponentialMovingAverage: as good a weight as the one that it averages
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,21 @@ def is_random_state(variable: Variable) -> bool:
     return normal_name(variable.name).rpartition("/")[2] == "seed_generator_state"
 
 
-def is_bias(variable: Variable) -> bool:
-    """Whether a variable of a cell is its bias, by the names of all of TF1's generations."""
-    name = normal_name(variable.name)
-    return any(name == ending or name.endswith("/" + ending) for ending in _BIAS_ENDINGS)
+def is_bias(variable: Variable, cell: Cell) -> bool:
+    """Whether a variable of a cell is its bias, by the names of all of TF1's generations; its moving average is one too."""
+    return _below(variable, cell) in _TF1_BIASES
 
 
 def is_fused(variable: Variable, cell: Cell) -> bool:
-    """Whether a variable of a Keras cell holds all gates side by side: kernel, recurrent kernel and bias."""
-    last = normal_name(variable.name).rpartition("/")[2]
-    return cell.framework == "keras" and last in ("kernel", "recurrent_kernel", "bias")
+    """Whether a variable holds all gates of its cell side by side: a Keras cell's kernel, recurrent kernel and bias, a TF1 LSTM
+    cell's kernel and bias. (TF1's GRU cells keep their candidate apart.)"""
+    below = _below(variable, cell)
+    if cell.framework == "keras":
+        return below in ("kernel", "recurrent_kernel", "bias")
+    return cell.kind == "lstm" and (below in _TF1_KERNELS or below in _TF1_BIASES)
+
+
+def _below(variable: Variable, cell: Cell) -> str:
+    """What a variable is called below the path of its cell."""
+    name = normal_name(variable.name).removesuffix(_AVERAGED)
+    return name.removeprefix(f"{cell.path}/") if cell.path else name

@@ -128,13 +128,14 @@ class Migration:
         return (variable for variable in self.target.variables if variable.name in moved)
 
     def _written(self) -> Iterator[Variable]:
-        """What an output holds: every target variable; random state only where the target has values of it."""
-        if self.target.variables.has_values:
-            return iter(self.target.variables)
-        named = [left for left in self.plan.kept if left.cause is not None]
-        if named:
-            raise SpecError([_no_values(named, self.target.variables)])
-        return self._moved()
+        """What an output holds: every target variable but random state, which a Keras file takes from its template. The names of
+        that state are counted through the process (`seed_generator_7/...`), so no other file could give it back."""
+        named = {left.variable for left in self.plan.kept if left.cause is not None}
+        if named and not self.target.variables.has_values:
+            raise SpecError([_no_values([left for left in self.plan.kept if left.cause is not None], self.target.variables)])
+        left_out = {left.variable for left in self.plan.kept} - named
+        written = self.target.variables if self.target.variables.has_values else self._moved()
+        return (variable for variable in written if variable.name not in left_out)
 
 
 def compile(

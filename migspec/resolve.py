@@ -62,7 +62,7 @@ class _Resolver:
                 case tree.Version() | tree.Sizes() | tree.Numbers():
                     pass
                 case tree.Interface() as line:
-                    if names.check(line.dims):
+                    if names.check(line.dims if line.family is None else (*line.dims, line.family[1])):
                         interface.append((line, statement))
                 case tree.Use() as use:
                     mount = self._mount(use, statement, names, text, open_specs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from migspec.bind.failed import report_failed
-from migspec.bind.instances import Enumeration, enumerate_rule
+from migspec.bind.instances import enumerate_rule
 from migspec.bind.mount import assert_interface, initial_values, mount
 from migspec.bind.ownership import settle
 from migspec.bind.pipeline import bind_instance, flow
@@ -13,7 +13,7 @@ from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.sizes import solve
 from migspec.bind.sugar import expand_split_gates
-from migspec.bind.types import Binding, Bound, Dropped, Instance, Kept, Scope
+from migspec.bind.types import Binding, Bound, Dropped, Enumeration, Instance, Kept, Scope
 from migspec.bind.unclaimed import Unclaimed
 from migspec.cells import Cells, is_random_state
 from migspec.diagnostics import Diagnostic, Label, SpecError

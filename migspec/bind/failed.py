@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from migspec.bind.instances import Enumeration
 from migspec.bind.ownership import compete
 from migspec.bind.problems import Problems
 from migspec.bind.side import span_of
-from migspec.bind.types import Beaten, Element, Failed, Instance
+from migspec.bind.types import Beaten, Element, Enumeration, Failed, Instance
 from migspec.diagnostics import Diagnostic, Edit, Fix, Label
 from migspec.text import Span
 
@@ -67,4 +66,4 @@ def _shared(element: Element, claim: Element, instance: Instance, found: Diagnos
     addition = f", {other.content}" if listed.exceptions else f" except {other.content}"
     fix = Fix(f"leave `{element.variable.name}` to that rule", (Edit(end, addition),))
     label = Label(other, f"this rule claims `{element.variable.name}`, too")
-    return replace(found, secondary=(*found.secondary, label), fixes=(fix, *found.fixes)[:1], helps=found.helps[:2])
+    return replace(found, secondary=(*found.secondary, label), fixes=(fix,), helps=())

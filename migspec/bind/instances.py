@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from migspec.bind.match import Match, in_bundle_order, list_matches, matches
 from migspec.bind.problems import Problems, described
+from migspec.bind.same import enumerate_same
 from migspec.bind.side import Side, fitting, span_of
-from migspec.bind.types import SAME, Element, Failed, Instance, Scope
-from migspec.bind.unmatched import report_exception, report_no_target
-from migspec.bind.variants import renumbered, widened
+from migspec.bind.types import Element, Enumeration, Failed, Instance, Scope
+from migspec.bind.unmatched import excuse_fitting, report_exception, report_no_target
+from migspec.bind.variants import renumbered
 from migspec.cells import is_random_state
 from migspec.diagnostics import Diagnostic, Label
-from migspec.fold import fold_texts
-from migspec.names import normal_name
 from migspec.patterns import (
     Captures,
     Template,
@@ -28,27 +27,9 @@ from migspec.patterns import (
 )
 from migspec.rules import Rule
 from migspec.syntax.tree import Pattern, PatternList
-from migspec.variables import Variable
 
-_SHOWN = 4  # so many names of a side are shown, folded
 _Key = tuple[tuple[str, str], ...]
 """The values of some captures, in the order in which a pattern names them."""
-
-
-@dataclass(slots=True)
-class Enumeration:
-    """The instances found, and what rules in error would have accounted for.
-
-    `excused_*` are variables that such a rule plainly spoke of; `missing_*` are names that it gave and that do not exist: the variables
-    nearest to them are left uncovered for the same cause.
-    """
-
-    instances: list[Instance] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
-    excused_sources: set[str] = field(default_factory=set)
-    excused_targets: set[str] = field(default_factory=set)
-    missing_sources: list[str] = field(default_factory=list)
-    missing_targets: list[str] = field(default_factory=list)
 
 
 def enumerate_rule(rule: Rule, scope: Scope, problems: Problems, result: Enumeration) -> None:
@@ -58,7 +39,7 @@ def enumerate_rule(rule: Rule, scope: Scope, problems: Problems, result: Enumera
         case "rename" | "copy":
             _Moves(rule, scope, source, target, problems, result).enumerate()
         case "same":
-            _same(rule, scope, source, target, problems, result)
+            enumerate_same(rule, scope, source, target, problems, result)
         case "drop":
             for element in _elements(
                 rule, rule.sources, source, scope, problems, result.missing_sources, result.excused_sources
@@ -79,13 +60,13 @@ def _elements(
     found = list_matches(listed, patterns, side, scope, problems, captures_matter=False, optional=rule.if_present)
     if found is None:
         for pattern in patterns:
-            _excuse_fitting(pattern, side, excused, missing)
+            excuse_fitting(pattern, side, excused, missing)
         return
     seen: dict[str, Element] = {}
     for one in found:
         for match in one:
             element = match.element
-            if is_rest(element.pattern) and is_random_state(element.variable):
+            if side.word == "target" and is_rest(element.pattern) and is_random_state(element.variable):
                 continue  # the rest is what nobody thought of, and a seed is neither a weight to fill nor one to mention
             known = seen.get(element.variable.name)
             if known is None or element.rank < known.rank:
@@ -136,6 +117,7 @@ class _Moves:
         exceptions = self._excepted_targets()
         narrowing: set[Pattern] = set()
         self.choices = list(self._assignments(groups))
+        self._report_partial(items)
         for captures in self.choices:
             sources = self._sources(captures, items)
             if sources is None:
@@ -200,26 +182,41 @@ class _Moves:
                 return None
             elements.extend(match.element for match in ordered)
         if lacking:
-            name = text_of(paste(lacking[0], captures))
-            found_names = ", ".join(f"`{one.variable.name}` {described(one.variable)}" for one in elements[:3])
-            left_out = ", ".join(one.variable.name for one in elements[:3])
-            self.wrong.add(
-                ("lacks", self.rule, span_of(lacking[0])),
-                Diagnostic(
-                    "MIG211",
-                    f"the rule lacks its source `{name}`",
-                    Label(span_of(lacking[0]), f"not in {self.source.label}"),
-                    notes=(f"it has {found_names} in {self.source.label}, and needs all of its sources",),
-                    helps=(
-                        f"leave the others out of this rule as well: end its list of sources in `except {left_out}`",
-                        f"then `drop {left_out}`, or give them a rule of their own",
-                    ),
-                ),
-                name,
-            )
-            self._fail(captures, tuple(elements))
+            self._lack(lacking[0], captures, elements)
             return None
         return tuple(elements)
+
+    def _lack(self, pattern: Pattern, captures: Captures, elements: Sequence[Element]) -> None:
+        """Note an instance as failed that has these sources, and none for this pattern."""
+        name = text_of(paste(pattern, captures))
+        found_names = ", ".join(f"`{one.variable.name}` {described(one.variable)}" for one in elements[:3])
+        left_out = ", ".join(one.variable.name for one in elements[:3])
+        self.wrong.add(
+            ("lacks", self.rule, span_of(pattern)),
+            Diagnostic(
+                "MIG211",
+                f"the rule lacks its source `{name}`",
+                Label(span_of(pattern), f"not in {self.source.label}"),
+                notes=(f"it has {found_names} in {self.source.label}, and needs all of its sources",),
+                helps=(
+                    f"leave the others out of this rule as well: end its list of sources in `except {left_out}`",
+                    f"then `drop {left_out}`, or give them a rule of their own",
+                ),
+            ),
+            name,
+        )
+        self._fail(captures, tuple(elements))
+
+    def _report_partial(self, items: Sequence[_Item]) -> None:
+        """A match whose captures belong to no choice lacks the source that would have settled the others."""
+        for item in items:
+            chosen = {tuple((name, captures[name]) for name in item.shared) for captures in self.choices}
+            for key, found in item.group.items():
+                captures = dict(key)
+                if key in chosen:
+                    continue
+                lacking = next(other for other in items if other is not item and not other.has(captures))
+                self._lack(lacking.pattern, captures, [match.element for match in found])
 
     def _fail(self, captures: Captures, sources: tuple[Element, ...]) -> None:
         """Note the instance that was being made as failed, with what is wrong with it."""
@@ -276,7 +273,7 @@ class _Moves:
     def _excuse(self, lefts: Sequence[Pattern], rights: Sequence[Pattern]) -> None:
         """Whatever the patterns fit, or may have been meant to fit, is not reported as uncovered: their rule has its error."""
         for pattern in lefts:
-            _excuse_fitting(pattern, self.source, self.result.excused_sources, self.result.missing_sources)
+            excuse_fitting(pattern, self.source, self.result.excused_sources, self.result.missing_sources)
         for pattern in rights:
             self.result.excused_targets.update(fitting(pattern, self.target))
 
@@ -295,76 +292,13 @@ class _Item:
         self.shared = [name for name in capture_names(pattern) if name in shared]
         self.own = [name for name in capture_names(pattern) if name not in shared]
 
+    def has(self, captures: Captures) -> bool:
+        """Whether a match of it agrees with the captures that are known."""
+        return any(all(captures.get(name, value) == value for name, value in key) for key in self.group)
+
 
 def _grouped(found: list[Match], names: Sequence[str]) -> dict[_Key, list[Match]]:
     groups: dict[_Key, list[Match]] = {}
     for match in found:
         groups.setdefault(tuple((name, match.captures[name]) for name in names), []).append(match)
     return groups
-
-
-def _excuse_fitting(pattern: Pattern, side: Side, excused: set[str], missing: list[str]) -> None:
-    """What a pattern in error fits, or fits with wider captures, is excused; if that is nothing, the name nearest to it is."""
-    fits = fitting(pattern, side) | fitting(widened(pattern), side)
-    excused.update(fits)
-    if not fits:
-        missing.append(text_of(pattern))
-
-
-def _same(rule: Rule, scope: Scope, source: Side, target: Side, problems: Problems, result: Enumeration) -> None:
-    """Every variable of the list that both sides have under one name, if that name is unique both ways."""
-    listed = rule.sources
-    assert listed is not None
-    patterns = [constrained(p, constraints_of(*listed.patterns), numeric_captures(*listed.patterns)) for p in listed.patterns]
-    found = list_matches(listed, patterns, source, scope, problems, captures_matter=False, optional=rule.if_present)
-    if found is None:
-        for pattern in patterns:
-            _excuse_fitting(pattern, source, result.excused_sources, result.missing_sources)
-            result.excused_targets.update(fitting(pattern, target))
-        return
-    pairs: dict[str, list[tuple[bool, Element, Variable]]] = {}
-    for pattern, matched in zip(patterns, found, strict=True):
-        any_pair = False
-        for match in matched:
-            counterpart = _counterpart(match.element.variable, scope)
-            if counterpart is None:
-                continue
-            any_pair = True
-            rank = 2 * max(SAME, scope.floor) + counterpart[0]
-            element = Element(match.element.variable, rank, pattern)
-            pairs.setdefault(counterpart[1].name, []).append((counterpart[0], element, counterpart[1]))
-        if not any_pair and not rule.if_present:
-            problems.add(
-                ("same", span_of(pattern)),
-                Diagnostic(
-                    "MIG203",
-                    f"`same {text_of(pattern)}` finds no variable that both sides have under one name",
-                    Label(span_of(pattern)),
-                    notes=(
-                        f"in {source.label} it fits {fold_texts((match.element.variable.name for match in matched), _SHOWN)}",
-                        f"{target.label} has {fold_texts((variable.name for variable in target.index.map), _SHOWN)}",
-                    ),
-                    helps=("name both sides: `rename OLD -> NEW`",),
-                ),
-            )
-            result.excused_sources.update(match.element.variable.name for match in matched)
-            result.excused_targets.update(fitting(pattern, target))
-    for claimed in pairs.values():
-        sources = {element.variable.name: (by_alias, element, variable) for by_alias, element, variable in reversed(claimed)}
-        own = [one for one in sources.values() if not one[0]]
-        unique = own if len(own) == 1 else list(sources.values())
-        if len(unique) == 1:
-            _, element, variable = unique[0]
-            goal = Element(variable, element.rank, element.pattern)
-            result.instances.append(Instance(rule, scope, {}, (element,), (goal,), rule.operations))
-
-
-def _counterpart(variable: Variable, scope: Scope) -> tuple[bool, Variable] | None:
-    """The one target variable that shares a name with a source variable; whether an alias was needed."""
-    found = scope.targets.lookup(normal_name(variable.name))
-    if len(found) == 1:
-        return found[0].alias > 0, found[0].variable
-    others = {one.variable.name: one.variable for alias in variable.aliases for one in scope.targets.lookup(normal_name(alias))}
-    if not found and len(others) == 1:
-        return True, next(iter(others.values()))
-    return None

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from migspec import arithmetic
-from migspec.bind.instances import Enumeration
 from migspec.bind.interface import Seen, composed, is_complete, settle_interface
 from migspec.bind.match import matches
 from migspec.bind.problems import Problems, nearest_variables
 from migspec.bind.side import Side, fitting, span_of
-from migspec.bind.types import EXACT, PATTERN, Scope
+from migspec.bind.types import EXACT, PATTERN, Enumeration, Scope
 from migspec.diagnostics import Diagnostic, Label
 from migspec.names import NameIndex
 from migspec.patterns import Captures, capture_names, constrained, constraints_of, numeric_captures, paste, text_of

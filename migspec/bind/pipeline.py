@@ -35,17 +35,18 @@ class Flow:
     error: OpError | None = None
 
 
-def flow(instance: Instance) -> Flow:
-    """Run the ops of an instance as far as the sizes that are known allow."""
+def flow(instance: Instance, *, start: int = 0, stop: int | None = None, given: Bundle | None = None) -> Flow:
+    """Run the ops of an instance as far as the sizes that are known allow; only those from `start` to before `stop`, on a bundle
+    that is given, if one is."""
     operations = all_operations(instance)
-    bundle: Bundle = tuple(
+    bundle: Bundle = given or tuple(
         Tensor(Read(element.variable.name, element.variable.shape, element.variable.dtype), element.coordinates)
         for element in instance.sources
     )
     equations: list[Equation] = []
     stream = instance.targets[0].variable.name if instance.targets else ""
     fills = 0
-    for place, operation in enumerate(operations):
+    for place, operation in list(enumerate(operations))[start:stop]:
         context = Context(instance.scope.values, partial(_wants, instance, operations, place + 1), stream, fills=fills)
         failed: OpError | None = None
         result = bundle

@@ -102,6 +102,22 @@ class Failed:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Enumeration:
+    """The instances found, and what rules in error would have accounted for.
+
+    `excused_*` are variables that such a rule plainly spoke of; `missing_*` are names that it gave and that do not exist: the variables
+    nearest to them are left uncovered for the same cause.
+    """
+
+    instances: list[Instance] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    excused_sources: set[str] = field(default_factory=set)
+    excused_targets: set[str] = field(default_factory=set)
+    missing_sources: list[str] = field(default_factory=list)
+    missing_targets: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """One target variable and the expression that fills it. `sources` are the variables that the expression reads."""

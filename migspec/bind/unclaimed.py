@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from migspec.bind.instances import Enumeration
-from migspec.bind.types import Instance
+from migspec.bind.types import Enumeration, Instance
 from migspec.variables import Variable, VariableMap
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migspec.bind.problems import Problems, described, nearest_variables
 from migspec.bind.side import Side, fitting, span_of
-from migspec.bind.variants import across_segments, freed
+from migspec.bind.variants import across_segments, freed, widened
 from migspec.diagnostics import Diagnostic, Edit, Fix, Label
 from migspec.patterns import capture_names, text_of
 from migspec.rules import Rule
@@ -78,6 +78,14 @@ def report_no_target(pattern: Pattern, name: str, meant: Pattern | None, side: S
         ),
         name,
     )
+
+
+def excuse_fitting(pattern: Pattern, side: Side, excused: set[str], missing: list[str]) -> None:
+    """What a pattern in error fits, or fits with wider captures, is excused; if that is nothing, the name nearest to it is."""
+    fits = fitting(pattern, side) | fitting(widened(pattern), side)
+    excused.update(fits)
+    if not fits:
+        missing.append(text_of(pattern))
 
 
 def _report_conflict(pattern: Pattern, name: str, side: Side, problems: Problems) -> None:

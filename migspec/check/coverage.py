@@ -17,6 +17,7 @@ from migspec.syntax.tree import Pattern
 from migspec.variables import Variable, VariableMap
 
 _LISTED = 8  # so many lines of names are shown
+_NEAR = 48  # so many variables may have been meant by one pattern that fits none
 _PROPOSED = 3  # so many names stand in a proposed list
 
 
@@ -63,7 +64,7 @@ def _names_of(variables: Iterable[Variable]) -> set[str]:
 
 
 def _without_nearest(left_over: list[Variable], missing: Sequence[str]) -> list[Variable]:
-    """Without the variable that is nearest to each name that a rule gave and that does not exist: that is one cause, reported there."""
+    """Without the variables nearest to each name or pattern that a rule gave and that fits none: that is one cause, reported there."""
     if not missing or not left_over:
         return left_over
     from migspec.diagnostics.suggest import nearest
@@ -71,9 +72,9 @@ def _without_nearest(left_over: list[Variable], missing: Sequence[str]) -> list[
     remaining = {name: variable for variable in left_over for name in (variable.name, *variable.aliases)}
     taken: set[str] = set()
     for name in missing[:500]:
-        near = nearest(name, [known for known, variable in remaining.items() if variable.name not in taken], limit=1)
-        if near:
-            taken.add(remaining[near[0]].name)
+        limit = _NEAR if any(character in name for character in "*{") else 1
+        near = nearest(name, [known for known, variable in remaining.items() if variable.name not in taken], limit)
+        taken.update(remaining[known].name for known in near)
     return [variable for variable in left_over if variable.name not in taken]
 
 

@@ -1,29 +1,25 @@
-"""Right, not just the right shape: gate orders, forget biases and matrices that no shape check can settle."""
+"""Right, not just the right shape: the gate orders and forget biases of recurrent cells, which no shape check can settle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 
+from migspec.bind.pipeline import flow
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.types import Binding, Bound
 from migspec.cells import Cell, Cells, is_bias, is_fused
 from migspec.diagnostics import Diagnostic, Label, Severity
-from migspec.names import normal_name
-from migspec.ops import Add, Crop, GateAxis, Gates, Join, Pad, canonical_gates
+from migspec.ops import Add, Bundle, Crop, GateAxis, Gates, Pad, canonical_gates
 from migspec.rules import Operation
+from migspec.variables import Variable
 
 _KERAS_ORDERS = {"lstm": "ifco", "gru": "zrh"}
 _TF1_LSTM_ORDER = "icfo"
 
-# Last segments of names by the convention that they belong to. TensorFlow and Keras hold matrices as [inputs, outputs], PyTorch as
-# [outputs, inputs] (`torch.nn.Linear.weight`).
-_CONVENTIONS = {"kernel": "TensorFlow", "recurrent_kernel": "TensorFlow", "weights": "TensorFlow", "weight": "PyTorch"}
-
 
 def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
-    """The rules on gates and forget biases (errors), and layouts that shapes cannot settle (warnings)."""
+    """The rules on gates and forget biases (errors), and gate orders that are not those of the cells recognised (warnings)."""
     source_cells, target_cells = Cells(binding.source), Cells(binding.target)
     problems = Problems()
     for bound in binding.bound:
@@ -31,22 +27,32 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
         new = target_cells.of(bound.target)
         if not old:
             continue
-        old_cells = [cell for _, cell in old]
         if new is not None and is_fused(bound.target, new):
             resize = _resize_without_gates(bound)
             if resize is not None:
                 _report_resize(bound, new, resize, problems, binding)
-            elif not all(cell is not None and cell.framework == "keras" for cell in old_cells):
-                _check_gates(bound, old_cells, new, problems, binding)
-        from_tf1 = any(
-            cell is not None and (cell.framework, cell.kind) == ("tf1", "lstm") and is_bias(source) for source, cell in old
-        )
-        to_tf1 = new is not None and (new.framework, new.kind) == ("tf1", "lstm") and is_bias(bound.target)
+            elif not all(cell is not None and cell.framework == new.framework for _, cell in old):
+                _check_gates(bound, new, problems, binding)
+        from_tf1 = any(cell is not None and _is_tf1_lstm(cell) and is_bias(source, cell) for source, cell in old)
+        to_tf1 = new is not None and _is_tf1_lstm(new) and is_bias(bound.target, new)
         if from_tf1 != to_tf1 and not _adds_to_forget(bound):
-            _report_forget_bias(bound, old_cells, new, problems, binding, from_tf1=from_tf1)
-        _check_orders(bound, old_cells, new, problems)
-        _check_convention(bound, problems, binding)
+            _report_forget_bias(bound, [cell for _, cell in old], new, problems, binding, from_tf1=from_tf1)
+        _check_orders(bound, old, new, problems)
     yield from problems
+
+
+def _is_tf1_lstm(cell: Cell) -> bool:
+    return (cell.framework, cell.kind) == ("tf1", "lstm")
+
+
+def _called(cell: Cell) -> str:
+    """A cell as an error names it."""
+    return "a TF1 LSTM cell" if cell.framework == "tf1" else f"a Keras {cell.kind.upper()}"
+
+
+def _known_order(cell: Cell) -> str:
+    """The order of the gates of a cell in which all of them stand side by side."""
+    return _TF1_LSTM_ORDER if cell.framework == "tf1" else _KERAS_ORDERS[cell.kind]
 
 
 def _operation(bound: Bound, word: type) -> Operation | None:
@@ -64,26 +70,27 @@ def _labels(bound: Bound, binding: Binding) -> tuple[Label, tuple[Label, ...]]:
     return target, (source,)
 
 
-def _check_gates(bound: Bound, old: list[Cell | None], cell: Cell, problems: Problems, binding: Binding) -> None:
-    gates = bound.gates
+def _check_gates(bound: Bound, cell: Cell, problems: Problems, binding: Binding) -> None:
+    gates, order = bound.gates, _known_order(cell)
     if isinstance(gates, GateAxis) and gates.axis == len(bound.target.shape) - 1:
-        return
+        if sorted(canonical_gates(gates.order)) == sorted(order):
+            return
+        message = f"the gates written are not those of `{bound.target.name}`"
+        place = f"names the blocks {' '.join(gates.order)}"
+    else:
+        message = f"the gates of `{bound.target.name}` do not end as its last axis"
+        place = "cuts another axis than the last one of the target"
     operation = _operation(bound, Gates)
     target, secondary = _labels(bound, binding)
-    order = _KERAS_ORDERS[cell.kind]
-    if operation is not None:
-        message = f"the gates of `{bound.target.name}` do not end as its last axis"
-        primary = Label(operation.span, "cuts another axis than the last one of the target")
-        helps: tuple[str, ...] = ("say which axis holds the gates, `on rows` or `on AXIS`, and let it end as the last one",)
-        secondary = (target, *secondary)
+    if operation is None:
+        message, primary, helps = f"the gate order of `{bound.target.name}` is left unsaid", target, _gate_answers(cell)
     else:
-        message = f"the gate order of `{bound.target.name}` is left unsaid"
-        primary = target
-        helps = _gate_answers(cell.kind, order)
-        if old and all(one is not None and (one.framework, one.kind) == ("tf1", "lstm") for one in old):
-            helps = (f"the source is a TF1 LSTM cell, whose order is i c f o: `gates {_TF1_LSTM_ORDER} -> {order}`",)
+        primary, secondary = Label(operation.span, place), (target, *secondary)
+        helps = ("say which axis holds the gates, `on rows` or `on AXIS`, and let it end as the last one",)
+        if isinstance(gates, GateAxis):
+            helps = _gate_answers(cell)
     notes = (
-        f"`{bound.target.name}` belongs to a Keras {cell.kind.upper()}, whose gates stand in the order {' '.join(order)}",
+        f"`{bound.target.name}` belongs to {_called(cell)}, whose gates stand in the order {' '.join(order)}",
         "another order has the same shape, so no other check can catch it",
     )
     problems.add(
@@ -94,20 +101,35 @@ def _check_gates(bound: Bound, old: list[Cell | None], cell: Cell, problems: Pro
 
 
 def _resize_without_gates(bound: Bound) -> Operation | None:
-    """The `pad` or `crop` that grows or cuts the gates of a Keras cell with no `gates` before it to name their blocks."""
+    """The `pad` or `crop` that grows or cuts the axis of a cell's gates with no `gates` before it to name their blocks."""
+    instance, operations = bound.instance, bound.instance.operations
+    for place, operation in enumerate(operations):
+        if not isinstance(operation.word, Pad | Crop):
+            continue
+        before = flow(instance, stop=place).bundle
+        after = flow(instance, start=place, stop=place + 1, given=before).bundle
+        for old, new in zip(before, after, strict=True):
+            for axis, (length, changed) in enumerate(zip(old.shape, new.shape, strict=True)):
+                cut = old.gates is not None and old.gates.axis == axis
+                if length != changed and not cut and _becomes_gates(bound, after, axis, place + 1):
+                    return operation
+    return None
+
+
+def _becomes_gates(bound: Bound, bundle: Bundle, axis: int, place: int) -> bool:
+    """Whether an axis of the bundle before op number `place` ends as that of the gates, or is it where `gates` cuts it next."""
     operations = bound.instance.operations
-    before = list(takewhile(lambda operation: not isinstance(operation.word, Gates), operations))
-    resize = next((operation for operation in before if isinstance(operation.word, Pad | Crop)), None)
-    if resize is None or any(isinstance(operation.word, Join) for operation in before):
-        return None
-    length, turned = bound.target.shape[-1], any(operation.word.settles_layout for operation in before)
-    same = any(source.shape[-1:] == (length,) or (turned and length in source.shape) for source in bound.sources)
-    return None if same else resize
+    stop = next((i for i in range(place, len(operations)) if isinstance(operations[i].word, Gates)), None)
+    marked = tuple(tensor.with_(tensor.expression, GateAxis(axis, "?")) for tensor in bundle)
+    ends = [tensor for tensor in flow(bound.instance, start=place, stop=stop, given=marked).bundle if tensor.gates is not None]
+    word = None if stop is None else operations[stop].word
+    last = word.axis if isinstance(word, Gates) else -1
+    return any(tensor.gates is not None and tensor.gates.axis == last % len(tensor.shape) for tensor in ends)
 
 
 def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Problems, binding: Binding) -> None:
     target, secondary = _labels(bound, binding)
-    order = _KERAS_ORDERS[cell.kind]
+    order = _known_order(cell)
     problems.add(
         ("gates", bound.instance.rule),
         Diagnostic(
@@ -123,8 +145,11 @@ def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Pro
     )
 
 
-def _gate_answers(kind: str, order: str) -> tuple[str, ...]:
-    if kind == "lstm":
+def _gate_answers(cell: Cell) -> tuple[str, ...]:
+    order = _known_order(cell)
+    if cell.framework == "tf1":
+        return (f"from Keras or PyTorch: `gates ifco -> {order}`", f"if the orders agree already: `gates {order} -> {order}`")
+    if cell.kind == "lstm":
         return (
             f"from a TF1 LSTM cell: `gates icfo -> {order}`",
             f"if the orders agree already, as from PyTorch: `gates {order} -> {order}`",
@@ -178,7 +203,7 @@ def _report_forget_bias(
     )
 
 
-def _check_orders(bound: Bound, old: list[Cell | None], new: Cell | None, problems: Problems) -> None:
+def _check_orders(bound: Bound, old: list[tuple[Variable, Cell | None]], new: Cell | None, problems: Problems) -> None:
     """A warning where the orders written are not those of the cells that were recognised."""
     operation = _operation(bound, Gates)
     if operation is None:
@@ -186,21 +211,14 @@ def _check_orders(bound: Bound, old: list[Cell | None], new: Cell | None, proble
     word = operation.word
     assert isinstance(word, Gates)
     said: list[str] = []
-    if new is not None and new.framework == "keras" and is_fused(bound.target, new):
-        order = _KERAS_ORDERS[new.kind]
-        if len(word.new) == len(order) and canonical_gates(word.new) != order:
-            said.append(
-                f"`{bound.target.name}` belongs to a Keras {new.kind.upper()}, whose gates stand in the order {' '.join(order)}, not {' '.join(word.new)}"
-            )
-    if (
-        old
-        and all(cell is not None and (cell.framework, cell.kind) == ("tf1", "lstm") for cell in old)
-        and canonical_gates(word.old) != _TF1_LSTM_ORDER
-    ):
-        order = " ".join(_TF1_LSTM_ORDER)
-        said.append(
-            f"`{bound.sources[0].name}` belongs to a TF1 LSTM cell, whose gates stand in the order {order}, not {' '.join(word.old)}"
-        )
+    gates = bound.gates if isinstance(bound.gates, GateAxis) else None
+    if new is not None and gates is not None and is_fused(bound.target, new):
+        said += _unlike(bound.target, new, gates.order)
+    cells = {(cell.framework, cell.kind) for source, cell in old if cell is not None and is_fused(source, cell)}
+    if len(cells) == 1 and all(cell is not None for _, cell in old):
+        source, cell = old[0]
+        assert cell is not None
+        said += _unlike(source, cell, word.old)
     if said:
         problems.add(
             ("order", bound.instance.rule),
@@ -217,41 +235,10 @@ def _check_orders(bound: Bound, old: list[Cell | None], new: Cell | None, proble
         )
 
 
-def _check_convention(bound: Bound, problems: Problems, binding: Binding) -> None:
-    """A warning where a square matrix passes between conventions that transpose, and the rule does not say that this was seen."""
-    if len(bound.sources) != 1 or any(operation.word.settles_layout for operation in bound.instance.operations):
-        return
-    source = bound.sources[0]
-    old, new = _convention(source.name), _convention(bound.target.name)
-    if old is None or new is None or old == new:
-        return
-    shape = source.shape
-    square = (len(shape) == 2 and shape[0] == shape[1] > 1) or (len(shape) > 2 and len(set(shape)) == 1 and shape[0] > 1)
-    if not square:
-        return
-    target, secondary = _labels(bound, binding)
-    problems.add(
-        ("convention", bound.instance.rule),
-        Diagnostic(
-            "MIG407",
-            f"shapes cannot settle the layout of `{source.name}`",
-            target,
-            secondary,
-            (
-                f"{old} names its matrices `{_last(source.name)}`, {new} `{_last(bound.target.name)}`, and one is the transpose of the other",
-                "a square one fits both ways",
-            ),
-            ("if it is to be transposed: `transpose`", "if you looked, and it is right as it is: `as is`"),
-            severity=Severity.WARNING,
-            uses=bound.instance.scope.uses,
-        ),
-        source.name,
-    )
-
-
-def _last(name: str) -> str:
-    return normal_name(name).rpartition("/")[2]
-
-
-def _convention(name: str) -> str | None:
-    return _CONVENTIONS.get(_last(name))
+def _unlike(variable: Variable, cell: Cell, written: str) -> list[str]:
+    """What is to be said of a gate order that is written for the gates of a cell, and is another one."""
+    order = _known_order(cell)
+    if sorted(canonical_gates(written)) != sorted(order) or canonical_gates(written) == order:
+        return []
+    stand = f"whose gates stand in the order {' '.join(order)}, not {' '.join(written)}"
+    return [f"`{variable.name}` belongs to {_called(cell)}, {stand}"]

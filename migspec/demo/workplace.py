@@ -21,7 +21,9 @@ def workplace(keep: str | None, module: str) -> Iterator[None]:
     """
     with _forgotten(module):
         if keep is None:
-            with writing("a temporary folder"), TemporaryDirectory(prefix="migspec-demo-") as folder, chdir(folder):
+            with writing("a temporary folder"):
+                temporary = TemporaryDirectory(prefix="migspec-demo-")
+            with temporary as folder, chdir(folder):
                 yield
             return
         if Path(keep).exists() and not Path(keep).is_dir():

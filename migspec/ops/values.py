@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    GateAxis,
     OpError,
     Tensor,
     Unsettled,
@@ -69,13 +70,10 @@ class Add:
             )
         if value == 0.0:
             return tensor
-        block, place = tensor.shape[gates.axis] // len(order), order.index(gate)
-        parts: list[Expression] = []
-        for start, stop in ((0, place), (place, place + 1), (place + 1, len(order))):
-            if stop > start:
-                piece = Slice(tensor.expression, gates.axis, start * block, (stop - start) * block)
-                parts.append(Affine(piece, offset=value) if start == place else piece)
-        return tensor.with_(Concat(tuple(parts), gates.axis) if len(parts) > 1 else parts[0], gates)
+        blocks = list(_blocks(tensor, gates))
+        place = order.index(gate)
+        blocks[place] = Affine(blocks[place], offset=value)
+        return tensor.with_(Concat(tuple(blocks), gates.axis), gates)
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         del context
@@ -297,6 +295,16 @@ def summed(bundle: Bundle, what: str) -> Tensor:
                 helps=("put `cast float32` before it",),
             )
     return Tensor(Sum(tuple(tensor.expression for tensor in bundle)), (), one_gate_axis(bundle))
+
+
+def _blocks(tensor: Tensor, gates: GateAxis) -> tuple[Expression, ...]:
+    """The block of each gate: those that `gates` has just put together, or else cut anew."""
+    whole, count = tensor.expression, len(gates.order)
+    length = tensor.shape[gates.axis] // count
+    together = isinstance(whole, Concat) and whole.axis == gates.axis and len(whole.inputs) == count
+    if isinstance(whole, Concat) and together and all(part.shape[gates.axis] == length for part in whole.inputs):
+        return whole.inputs
+    return tuple(Slice(whole, gates.axis, place * length, length) for place in range(count))
 
 
 def _floats_only(tensor: Tensor, what: str) -> None:

@@ -88,7 +88,7 @@ def _orphan(text: Text, line: LogicalLine) -> Malformed:
 
 def _open_quote(span: Span) -> Malformed:
     return malformed(
-        "MIG101", "a quote is never closed", span, 'no `"` follows on this line', helps=("a text ends on its line",)
+        "MIG101", "a quote is never closed", span, 'no `"` follows on this line', helps=('close it with `"` on the same line',)
     )
 
 

@@ -188,7 +188,21 @@ class TestOpen:
         assert [one.code for one in caught.value.diagnostics] == ["MIG502"]
 
 
-HEAVY = ["numpy", "tensorflow", "keras", "torch", "jax", "h5py", "click", "rich", "jsonschema", "lark", "google.protobuf", "rapidfuzz", "ml_dtypes"]
+HEAVY = [
+    "numpy",
+    "tensorflow",
+    "keras",
+    "torch",
+    "jax",
+    "h5py",
+    "click",
+    "rich",
+    "jsonschema",
+    "lark",
+    "google.protobuf",
+    "rapidfuzz",
+    "ml_dtypes",
+]
 
 
 def loaded_after(statements: str) -> set[str]:

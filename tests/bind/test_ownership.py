@@ -60,6 +60,8 @@ class Claim:
     kind: str
     sources: tuple[tuple[str, int], ...]
     targets: tuple[tuple[str, int], ...]
+    lacking: bool = False
+    """Whether one of its sources or its target does not exist; `sources` are those that do."""
 
 
 def matched(pattern: str, names: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
@@ -109,19 +111,18 @@ def claims_of(number: int, rule: str, sources: tuple[str, ...], targets: tuple[s
     }:
         choice = dict(zip(on_the_right, values, strict=True))
         taken: list[tuple[str, int]] = []
+        lacking = False
         for pattern, found in items:
             fitting = [
                 name for name, captures in found if all(captures.get(key, value) == value for key, value in choice.items())
             ]
-            if not fitting:
-                return None
+            lacking = lacking or not fitting
             taken += [(name, rank(pattern)) for name in fitting]
         goal = right
         for name, value in choice.items():
             goal = goal.replace(f"{{{name}}}", value)
-        if goal not in targets:
-            return None
-        claims.append(Claim(number, kind, tuple(taken), ((goal, rank(right)),)))
+        lacking = lacking or goal not in targets
+        claims.append(Claim(number, kind, tuple(taken), () if lacking else ((goal, rank(right)),), lacking))
     return claims
 
 
@@ -177,7 +178,7 @@ some_rules = st.builds(
 
 
 @given(some_rules, some_names, some_names)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_rules_own_what_the_language_gives_them(rules, sources, targets) -> None:
     compilation = compiled("\n".join(rules), variable_map("old", sources), variable_map("new", targets))
     found = [claims_of(number, rule, sources, targets) for number, rule in enumerate(rules)]
@@ -185,11 +186,16 @@ def test_rules_own_what_the_language_gives_them(rules, sources, targets) -> None
         event("a rule speaks of what is not there")
         assert compilation.plan is None
         return
-    claims = [claim for of_rule in found for claim in of_rule or ()]
-    assume(len(claims) <= 10)
+    every = [claim for of_rule in found for claim in of_rule or ()]
+    claims = [claim for claim in every if not claim.lacking]
+    assume(len(claims) <= 11)
     sets = standing(claims)
     assume(len(sets) == 1)  # two that are each better on one side: the language does not say
     (chosen,) = sets
+    if any(claim.lacking and not any(beats(one, claim) for one in chosen) for claim in every):
+        event("an instance lacks a source or its target")
+        assert compilation.plan is None
+        return
     conflicts = clashes(chosen)
     idle = {
         number

@@ -87,15 +87,15 @@ class TestWhy:
 
     def test_under_an_alias(self, folder: Path) -> None:
         variables = {
-            "lstm/lstm_cell/kernel": {"shape": [3, 4], "dtype": "float32", "aliases": ["lstm/kernel"]},
+            "block/inner/table": {"shape": [3, 4], "dtype": "float32", "aliases": ["block/table"]},
             "bias": {"shape": [4], "dtype": "float32"},
         }
         (folder / "lstm.json").write_text(json.dumps({"variables": variables}))
         (folder / "lstm.mig").write_text(
-            "rename dense/kernel -> lstm/kernel add 0.5 scale 2\nrename dense/bias -> bias\ndrop global_step\n"
+            "rename dense/kernel -> block/table add 0.5 scale 2\nrename dense/bias -> bias\ndrop global_step\n"
         )
-        by_alias = migspec("why", "lstm/kernel", "lstm.mig", "-s", "old.npz", "-t", "lstm.json")
-        by_name = migspec("why", "lstm/lstm_cell/kernel", "lstm.mig", "-s", "old.npz", "-t", "lstm.json")
+        by_alias = migspec("why", "block/table", "lstm.mig", "-s", "old.npz", "-t", "lstm.json")
+        by_name = migspec("why", "block/inner/table", "lstm.mig", "-s", "old.npz", "-t", "lstm.json")
         assert by_alias.code == 0 and by_alias.out == by_name.out
         assert "plus 0.5" in by_alias.out and "times 2" in by_alias.out
 

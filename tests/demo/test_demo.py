@@ -173,6 +173,15 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_only_a_refusal_to_make_the_folder_is_one_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(BrokenPipeError), workplace(None, "new_model"):
+        raise BrokenPipeError  # whoever read the output has gone
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(SpecError, match="MIG514"), workplace(None, "new_model"):
+        pass
+
+
 def test_a_refusal_to_write_is_a_diagnostic(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"MIG514.*no space left"), writing("lstm.mig"):
         raise OSError(28, "No space left on device")

@@ -48,8 +48,10 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<i2", ">f8"])
-@pytest.mark.parametrize("settings", [{}, {"userblock_size": 1024}, {"libver": "latest"}], ids=["plain", "user block", "latest"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">f8"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"userblock_size": 1024}, {"libver": "latest"}], ids=["plain", "user block", "latest"]
+)
 def test_every_layout_is_read_and_written(tmp_path: Path, layout: str, dtype: str, settings: dict[str, object]) -> None:
     options, in_place = LAYOUTS[layout]
     path = tmp_path / "a.weights.h5"

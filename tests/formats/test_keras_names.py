@@ -22,7 +22,7 @@ NOT_IN_EITHER = {
     "subclassed": {f"block{number}/{name}" for number in (0, 1) for name in ("gain", "projection/kernel", "projection/bias")},
     "one_name_twice": {"dense/kernel", "dense/bias"},
 }
-SLOTS_NOT_IN_ARCHIVE = {"nadam": {"nadam/variable"}}
+SLOTS_NOT_IN_ARCHIVE = {"nadam": {"variable"}}
 
 
 def below(model: keras.Model, path: str) -> str:
@@ -41,7 +41,7 @@ def live_values(model: keras.Model) -> dict[str, numpy.ndarray]:
 
 
 def live_slots(model: keras.Model) -> dict[str, numpy.ndarray]:
-    variables = model.optimizer.variables if model.optimizer else []
+    variables = model.optimizer.variables if getattr(model, "optimizer", None) else []
     paths = Counter(variable.path for variable in {id(variable): variable for variable in variables}.values())
     return {variable.path: variable.numpy() for variable in variables if paths[variable.path] == 1}
 

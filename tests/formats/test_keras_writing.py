@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import keras_models
@@ -17,12 +18,14 @@ from migspec.formats.registry import create_writer, open_reader
 from migspec.variables import Variable, VariableMap
 
 
-def new_values(reader: Reader, seed: int = 3) -> dict[str, numpy.ndarray]:
-    random = numpy.random.default_rng(seed)
-    return {
-        variable.name: numpy.asarray(random.uniform(0.1, 1, variable.shape)).astype(dtypes.numpy_dtype(variable.dtype))
-        for variable in reader.variables
-    }
+def new_values(reader: Reader) -> dict[str, numpy.ndarray]:
+    """Values that depend on a variable's place in the HDF5 file alone: the same for a `.keras` and a `.weights.h5` file."""
+    values = {}
+    for variable in reader.variables:
+        place = variable.aliases[-1] if variable.aliases else variable.name
+        random = numpy.random.default_rng(zlib.crc32(place.encode()))
+        values[variable.name] = numpy.asarray(random.uniform(0.1, 1, variable.shape)).astype(dtypes.numpy_dtype(variable.dtype))
+    return values
 
 
 def write_all(writer: Writer, values: dict[str, numpy.ndarray]) -> None:
@@ -40,39 +43,25 @@ def values_of(reader: Reader) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["sequential", "convolutions", "nested", "attention", "wrapped", "subclassed", "loss_scaled"])
-def test_keras_computes_with_what_was_written(name: str, tmp_path: Path) -> None:
-    """The same values put into the live model and into a file give the same outputs, bit for bit."""
+def test_keras_loads_what_was_written(name: str, tmp_path: Path) -> None:
+    """Each value is in its variable, and the model loaded from `.keras` computes what the live one does with `.weights.h5`."""
     model = keras_models.build(name)
-    shape = (2, *model.inputs[0].shape[1:]) if model.inputs else (2, 4)
-    inputs = numpy.random.default_rng(0).integers(0, 5, shape).astype("float32")
-    model.save(tmp_path / "template.keras")
-    model.save_weights(tmp_path / "template.weights.h5")
-    outputs = {}
-    for file in ("a.keras", "a.weights.h5"):
-        template = open_reader(str(tmp_path / file.replace("a.", "template.", 1)))
-        writer = create_writer(str(tmp_path / file), template.variables, template=template)
-        write_all(writer, new_values(template))
+    model.save(tmp_path / "old.keras")
+    model.save_weights(tmp_path / "old.weights.h5")
+    for ending in ("keras", "weights.h5"):
+        template = open_reader(str(tmp_path / f"old.{ending}"))
+        values = new_values(template)
+        write_all(create_writer(str(tmp_path / f"new.{ending}"), template.variables, template=template), values)
         template.close()
-    archive, weights = open_reader(str(tmp_path / "a.keras")), open_reader(str(tmp_path / "a.weights.h5"))
-    by_path = {variable.aliases[-1] if variable.aliases else variable.name: variable.name for variable in weights.variables}
-    write_back = {variable.aliases[-1] if variable.aliases else variable.name: variable.name for variable in archive.variables}
-    assert by_path.keys() == write_back.keys()
-    archive.close()
-    weights.close()
-    loaded = keras.saving.load_model(tmp_path / "a.keras")
-    outputs["keras"] = loaded(inputs)
-    model.load_weights(tmp_path / "a.keras")
-    outputs["live"] = model(inputs)
-    numpy.testing.assert_array_equal(outputs["keras"], outputs["live"])
-    model.load_weights(tmp_path / "a.weights.h5")
-    written = {below: value for below, value in _live(model).items()}
-    reader = open_reader(str(tmp_path / "a.weights.h5"))
-    expected = new_values(reader)
-    known = written.keys() & expected.keys()
-    assert len(known) > len(written) * 2 // 3
+    model.load_weights(tmp_path / "new.weights.h5")
+    live = _live(model)
+    known = live.keys() & values.keys()
+    assert len(known) > len(live) // 2  # the others are random state, or go by their numbers
     for key in known:
-        numpy.testing.assert_array_equal(written[key], expected[key])
-    reader.close()
+        numpy.testing.assert_array_equal(live[key], values[key])
+    shape = (2, 4) if name == "subclassed" else (2, *model.inputs[0].shape[1:])
+    inputs = numpy.random.default_rng(0).integers(0, 5, shape).astype("float32")
+    numpy.testing.assert_array_equal(keras.saving.load_model(tmp_path / "new.keras")(inputs), model(inputs))
 
 
 def _live(model: keras.Model) -> dict[str, numpy.ndarray]:
@@ -133,7 +122,8 @@ def test_a_compressed_archive_is_read_and_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", [Variable("dense/kernel", (2, 5), "float32"), Variable("dense/kernel", (5, 2), "float16"), Variable("x", (), "int8")]
+    "variable",
+    [Variable("dense/kernel", (2, 5), "float32"), Variable("dense/kernel", (5, 2), "float16"), Variable("x", (), "int8")],
 )
 def test_what_the_template_does_not_have_is_refused(variable: Variable, tmp_path: Path) -> None:
     keras_models.build("sequential").save_weights(tmp_path / "t.weights.h5")

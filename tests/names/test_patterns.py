@@ -168,7 +168,7 @@ def patterns_with_names(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(patterns_with_names())
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_match_is_the_one_that_there_is(drawn) -> None:
     text, name = drawn
     pattern = read(text)

@@ -124,7 +124,7 @@ def moved(compilation: Compilation) -> list[Expression]:
 
 
 @given(pipelines(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_argument_left_out_is_found_again_or_asked_for(pipeline, data) -> None:
     source, ops, targets = pipeline
     whole = moved(compiled(source, ops, targets))

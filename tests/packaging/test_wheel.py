@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
+import migspec
+
 pytest.importorskip("build", reason="needs the package `build`, which makes the wheel")
 pytest.importorskip("hatchling", reason="needs hatchling, migspec's build backend")
 pytest.importorskip("pip", reason="needs pip, which installs the wheel")
@@ -97,6 +99,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
         "migspec/diagnostics/pages/MIG301.md",
         "migspec/demo/lstm.mig",
     }
+    assert f"Version: {migspec.__version__}" in metadata.splitlines()
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
     assert required and not any(name in line for line in required for name in ("tensorflow", "keras", "torch", "jax"))
 

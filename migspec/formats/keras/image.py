@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy
 
 from migspec import dtypes
-from migspec.diagnostics.model import file_error
+from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.keras.hdf5 import hdf5_errors, import_h5py
 from migspec.formats.keras.part import Part
 from migspec.formats.keras.tree import StoredArray
@@ -65,6 +65,7 @@ class Hdf5Image:
                 for path, values in self._gathered.items():
                     dataset = file[path]
                     dataset[...] = self._as_stored(path, values, dataset.dtype).reshape(dataset.shape)
+            window.raise_failure()
             self._size = window.size
         return self._size
 
@@ -103,11 +104,21 @@ def _gaps(ranges: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]
 
 
 class _Window(io.RawIOBase):
-    """The part of an output from `start` on, as a file of its own that may grow, for h5py to write to."""
+    """The part of an output from `start` on, as a file of its own that may grow, for h5py to write to.
+
+    libhdf5 crashes later on if it cannot write (it tries again at the end of the process). So a failure is kept here until it has
+    closed the file, and what it still writes is dropped.
+    """
 
     def __init__(self, output: OutputFile, start: int, size: int) -> None:
         self._output, self._start, self.size = output, start, size
         self._position = 0
+        self._failure: SpecError | None = None
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._failure is not None:
+            raise self._failure
 
     def readable(self) -> bool:
         return True
@@ -127,7 +138,7 @@ class _Window(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         self.size = self._position if size is None else size
-        self._output.truncate(self._start + self.size)
+        self._attempt(lambda: self._output.truncate(self._start + self.size))
         return self.size
 
     def readinto(self, buffer: Buffer) -> int:
@@ -139,7 +150,14 @@ class _Window(io.RawIOBase):
 
     def write(self, data: Buffer) -> int:
         length = memoryview(data).nbytes
-        self._output.pwrite(data, self._start + self._position)
+        self._attempt(lambda: self._output.pwrite(data, self._start + self._position))
         self._position += length
         self.size = max(self.size, self._position)
         return length
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        if self._failure is None:
+            try:
+                action()
+            except SpecError as failure:
+                self._failure = failure
