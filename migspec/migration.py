@@ -133,7 +133,7 @@ class Migration:
         named = {left.variable for left in self.plan.kept if left.cause is not None}
         if named and not self.target.variables.has_values:
             raise SpecError([_no_values([left for left in self.plan.kept if left.cause is not None], self.target.variables)])
-        left_out = {left.variable for left in self.plan.kept} - named
+        left_out = {left.variable for left in self.plan.kept if left.cause is None and left.because is None}
         written = self.target.variables if self.target.variables.has_values else self._moved()
         return (variable for variable in written if variable.name not in left_out)
 

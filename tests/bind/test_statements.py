@@ -189,5 +189,5 @@ def test_dtypes() -> None:
     assert made["x"].dtype == numpy.float16
     assert codes(compiled("rename a -> x\ncast", "a [2]", "x [2] int32")) == ["MIG402"]
     # a cast alone on a line is as if every rule ended in it: what needs none is left alone
-    values, made = migrated(compiled("cast\nsame **", "a [2] int32\nb [2]", "a [2] int32\nb [2] float64"))
+    _values, made = migrated(compiled("cast\nsame **", "a [2] int32\nb [2]", "a [2] int32\nb [2] float64"))
     assert made["a"].dtype == numpy.int32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import keras_models
+import keras_file_models
 import numpy
 import pytest
-from keras_models import keras
+from keras_file_models import keras
 
 from migspec.formats.registry import open_reader
 
@@ -46,9 +46,9 @@ def live_slots(model: keras.Model) -> dict[str, numpy.ndarray]:
     return {variable.path: variable.numpy() for variable in variables if paths[variable.path] == 1}
 
 
-@pytest.mark.parametrize("name", keras_models.MODELS)
+@pytest.mark.parametrize("name", keras_file_models.MODELS)
 def test_a_file_calls_a_variable_as_the_live_model_does(name: str, tmp_path: Path) -> None:
-    model = keras_models.build(name)
+    model = keras_file_models.build(name)
     live, slots = live_values(model), live_slots(model)
     model.save_weights(tmp_path / "a.weights.h5")
     model.save(tmp_path / "a.keras")
@@ -70,7 +70,7 @@ def test_a_file_calls_a_variable_as_the_live_model_does(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["sequential", "convolutions", "nested", "recurrent", "attention"])
 def test_the_order_is_the_models(name: str, tmp_path: Path) -> None:
-    model = keras_models.build(name)
+    model = keras_file_models.build(name)
     model.save(tmp_path / "a.keras")
     reader = open_reader(str(tmp_path / "a.keras"))
     assert [variable.name for variable in reader.variables] == list(live_values(model))
@@ -78,7 +78,7 @@ def test_the_order_is_the_models(name: str, tmp_path: Path) -> None:
 
 
 def test_aliases_in_the_order_of_the_language(tmp_path: Path) -> None:
-    model = keras_models.build("sequential")
+    model = keras_file_models.build("sequential")
     model.save(tmp_path / "a.keras")
     reader = open_reader(str(tmp_path / "a.keras"))
     assert reader.variables["lstm_1/lstm_cell/kernel"].aliases == (
@@ -91,7 +91,7 @@ def test_aliases_in_the_order_of_the_language(tmp_path: Path) -> None:
 
 
 def test_a_functional_model_does_not_stand_in_its_paths(tmp_path: Path) -> None:
-    keras_models.build("recurrent").save(tmp_path / "a.keras")
+    keras_file_models.build("recurrent").save(tmp_path / "a.keras")
     reader = open_reader(str(tmp_path / "a.keras"))
     variable = reader.variables["bidirectional/forward_lstm/lstm_cell/kernel"]
     assert variable.aliases == ("bidirectional/forward_lstm/kernel", "layers/bidirectional/forward_layer/cell/vars/0")
@@ -101,7 +101,7 @@ def test_a_functional_model_does_not_stand_in_its_paths(tmp_path: Path) -> None:
 
 def test_a_weight_of_an_unknown_class_goes_by_its_number(tmp_path: Path) -> None:
     """What it looks like is an alias, never its name."""
-    keras_models.build("subclassed").save_weights(tmp_path / "a.weights.h5")
+    keras_file_models.build("subclassed").save_weights(tmp_path / "a.weights.h5")
     reader = open_reader(str(tmp_path / "a.weights.h5"))
     assert reader.variables["block0/projection/0"].aliases[0] == "block0/projection/kernel"
     assert reader.variables["block0/0"].shape == (1,)
@@ -110,7 +110,7 @@ def test_a_weight_of_an_unknown_class_goes_by_its_number(tmp_path: Path) -> None
 
 
 def test_two_layers_of_one_name_go_by_their_paths_in_the_file(tmp_path: Path) -> None:
-    keras_models.build("one_name_twice").save(tmp_path / "a.keras")
+    keras_file_models.build("one_name_twice").save(tmp_path / "a.keras")
     reader = open_reader(str(tmp_path / "a.keras"))
     names = [variable.name for variable in reader.variables]
     assert sum(name.startswith("layers/functional") for name in names) == 4
@@ -130,7 +130,7 @@ def test_a_quantized_layer_has_other_weights(tmp_path: Path) -> None:
 
 
 def test_a_weight_that_keras_saves_twice_is_one_variable(tmp_path: Path) -> None:
-    keras_models.build("wrapped").save_weights(tmp_path / "a.weights.h5")
+    keras_file_models.build("wrapped").save_weights(tmp_path / "a.weights.h5")
     reader = open_reader(str(tmp_path / "a.weights.h5"))
     kernels = [variable.name for variable in reader.variables if variable.name.startswith("spectral_normalization/")]
     assert sorted(kernels) == [

@@ -6,10 +6,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import keras_models
+import keras_file_models
 import numpy
 import pytest
-from keras_models import keras
+from keras_file_models import keras
 
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError
@@ -45,7 +45,7 @@ def values_of(reader: Reader) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", ["sequential", "convolutions", "nested", "attention", "wrapped", "subclassed", "loss_scaled"])
 def test_keras_loads_what_was_written(name: str, tmp_path: Path) -> None:
     """Each value is in its variable, and the model loaded from `.keras` computes what the live one does with `.weights.h5`."""
-    model = keras_models.build(name)
+    model = keras_file_models.build(name)
     model.save(tmp_path / "old.keras")
     model.save_weights(tmp_path / "old.weights.h5")
     for ending in ("keras", "weights.h5"):
@@ -71,7 +71,7 @@ def _live(model: keras.Model) -> dict[str, numpy.ndarray]:
 @pytest.mark.parametrize("ending", ["keras", "weights.h5"])
 def test_everything_else_is_the_templates(ending: str, tmp_path: Path) -> None:
     """Variables that are not written, attributes, the config: all but the values asked for."""
-    model = keras_models.build("adam")
+    model = keras_file_models.build("adam")
     path = tmp_path / f"template.{ending}"
     (model.save if ending == "keras" else model.save_weights)(path)
     template = open_reader(str(path))
@@ -94,7 +94,7 @@ def test_everything_else_is_the_templates(ending: str, tmp_path: Path) -> None:
 
 
 def test_an_archive_serves_as_template_of_a_weights_file(tmp_path: Path) -> None:
-    model = keras_models.build("sequential")
+    model = keras_file_models.build("sequential")
     model.save(tmp_path / "template.keras")
     template = open_reader(str(tmp_path / "template.keras"))
     values = new_values(template)
@@ -106,7 +106,7 @@ def test_an_archive_serves_as_template_of_a_weights_file(tmp_path: Path) -> None
 
 
 def test_a_compressed_archive_is_read_and_written(tmp_path: Path) -> None:
-    model = keras_models.build("sequential")
+    model = keras_file_models.build("sequential")
     model.save(tmp_path / "stored.keras")
     with zipfile.ZipFile(tmp_path / "stored.keras") as stored, zipfile.ZipFile(tmp_path / "packed.keras", "w", 8) as packed:
         for name in stored.namelist():
@@ -126,7 +126,7 @@ def test_a_compressed_archive_is_read_and_written(tmp_path: Path) -> None:
     [Variable("dense/kernel", (2, 5), "float32"), Variable("dense/kernel", (5, 2), "float16"), Variable("x", (), "int8")],
 )
 def test_what_the_template_does_not_have_is_refused(variable: Variable, tmp_path: Path) -> None:
-    keras_models.build("sequential").save_weights(tmp_path / "t.weights.h5")
+    keras_file_models.build("sequential").save_weights(tmp_path / "t.weights.h5")
     template = open_reader(str(tmp_path / "t.weights.h5"))
     with pytest.raises(SpecError) as caught:
         create_writer(str(tmp_path / "a.weights.h5"), VariableMap.of("x", [variable]), template=template)

@@ -46,7 +46,6 @@ def save_npz(path: Path) -> None:
 @pytest.mark.parametrize(
     ("save", "format"),
     [(save_map, "variable-map"), (save_safetensors, "safetensors"), (save_npz, "npz")],
-    ids=lambda value: str(value),
 )
 @pytest.mark.parametrize("name", ["plain", "model.keras", "x.h5", "x.json", "weights.index", "checkpoint"])
 def test_the_content_decides_not_the_name(tmp_path: Path, save: object, format: str, name: str) -> None:
