@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
@@ -80,7 +81,10 @@ def value_of(expression: Arithmetic, values: Values) -> int | float:
                 return a * b
             if isinstance(a, int) and isinstance(b, int) and b != 0 and a % b == 0:
                 return a // b
-            return a / b
+            try:
+                return a / b
+            except OverflowError:  # whole numbers whose quotient no float holds
+                return math.copysign(math.inf, a) * math.copysign(1, b)
         case _:
             assert_never(expression)
 

@@ -63,6 +63,21 @@ def is_lossy(old: str, new: str) -> bool:
     return imaginary_part_lost or new_precision < old_precision or new_exponent < old_exponent
 
 
+def holds(name: str, value: int | float) -> bool:
+    """Whether a dtype of numbers has this value: whole and in range for integers, 0 or 1 for booleans, not beyond the largest for
+    floats (which may round it)."""
+    what, _, precision, exponent = _TABLE[name]
+    if what == "boolean":
+        return value in (0, 1)
+    if what == "integer":
+        lowest = 0 if name.startswith("u") else -(2**precision)
+        return lowest <= value < 2**precision and value == int(value)
+    bias = 2 ** (exponent - 1) - 1
+    # float8_e4m3fn has no infinities, and one more exponent for finite values.
+    largest = 448 if name == "float8_e4m3fn" else (2**precision - 1) * 2 ** (bias - precision + 1)
+    return -largest <= value <= largest
+
+
 def numpy_dtype(name: str) -> numpy.dtype:
     """The numpy dtype of this name, in native byte order; `string` is numpy's object dtype (elements are `bytes`).
 

@@ -26,7 +26,7 @@ def load(name: str, beside: Text) -> Text | NotFound:
         candidates.append(published)
     for candidate in candidates:
         if candidate.is_file():
-            return Text(str(candidate), candidate.read_text(encoding="utf-8", errors="replace"))
+            return Text(str(candidate), candidate.read_bytes().decode("utf-8", "replace"))
     places = (f"the folder of {beside.name}", "the library of specs", "installed packages")
     return NotFound(places, tuple(nearest(name, names())))
 

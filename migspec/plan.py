@@ -145,11 +145,11 @@ def check_fresh(plan: Plan, source: VariableMap, target: VariableMap) -> None:
                 )
             )
     for spec in plan.specs:
-        path = Path(spec.label)
-        if (
-            path.is_file()
-            and _text_fingerprint(Text(spec.label, path.read_text(encoding="utf-8", errors="replace"))).sha256 != spec.sha256
-        ):
+        try:
+            content = Path(spec.label).read_bytes().decode("utf-8", "replace")  # line ends as they are, as when it was compiled
+        except OSError:
+            continue  # a plan may travel without its spec
+        if _text_fingerprint(Text(spec.label, content)).sha256 != spec.sha256:
             stale.append(
                 Diagnostic(
                     "MIG510",

@@ -53,7 +53,7 @@ def bytes_text(count: int) -> str:
     """A number of bytes with three digits and a decimal unit."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
+        if value < 999.5:  # what would be rounded to 1000 is 1 of the next unit
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} TB"

@@ -5,10 +5,10 @@ Pure but for `load`, which finds the text of a used spec.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from migspec import arithmetic
+from migspec.definitions import Names, defined_in
 from migspec.diagnostics import Diagnostic, Label
 from migspec.ops import WORDS, OpError
 from migspec.pattern_parts import is_number
@@ -50,7 +50,8 @@ class _Resolver:
         spec, problems = parse(text)
         self.diagnostics.extend(problems)
         before = len(self.diagnostics)
-        names = _Names(self.diagnostics)
+        names = Names(self.diagnostics)
+        names.broken.update(name for problem in problems for name in defined_in(problem))
         for statement in spec.statements:
             names.define(statement.body)
         interface: list[tuple[tree.Interface, tree.Statement]] = []
@@ -62,7 +63,8 @@ class _Resolver:
                 case tree.Version() | tree.Sizes() | tree.Numbers():
                     pass
                 case tree.Interface() as line:
-                    if names.check(line.dims if line.family is None else (*line.dims, line.family[1])):
+                    dims = line.dims if line.family is None else (*line.dims, line.family[1])
+                    if names.check(dims) and names.computable(dims, statement.span):
                         interface.append((line, statement))
                 case tree.Use() as use:
                     mount = self._mount(use, statement, names, text, open_specs)
@@ -85,7 +87,7 @@ class _Resolver:
         return Program(text, names.sizes, names.numbers, tuple(interface), tuple(rules), tuple(mounts), cast_all, complete)
 
     def _rule(
-        self, body: tree.Move | tree.Same | tree.Drop | tree.Keep | tree.FillWith, statement: tree.Statement, names: _Names
+        self, body: tree.Move | tree.Same | tree.Drop | tree.Keep | tree.FillWith, statement: tree.Statement, names: Names
     ) -> Rule | None:
         match body:
             case tree.Move(word=word, sources=sources, targets=targets, ops=ops, if_present=if_present):
@@ -148,7 +150,7 @@ class _Resolver:
                 return False
         return True
 
-    def _operations(self, ops: tuple[tree.Op, ...], names: _Names) -> tuple[Operation, ...] | None:
+    def _operations(self, ops: tuple[tree.Op, ...], names: Names) -> tuple[Operation, ...] | None:
         operations: list[Operation] = []
         sound = True
         for op in ops:
@@ -172,7 +174,7 @@ class _Resolver:
         return tuple(operations) if sound else None
 
     def _mount(
-        self, use: tree.Use, statement: tree.Statement, names: _Names, text: Text, open_specs: tuple[str, ...]
+        self, use: tree.Use, statement: tree.Statement, names: Names, text: Text, open_specs: tuple[str, ...]
     ) -> Mount | None:
         place = use.spec_span or statement.span
         if use.inverse:
@@ -237,111 +239,6 @@ class _Resolver:
 
     def _report(self, code: str, message: str, span: Span, notes: tuple[str, ...] = (), helps: tuple[str, ...] = ()) -> None:
         self.diagnostics.append(Diagnostic(code, message, Label(span), notes=notes, helps=helps))
-
-
-@dataclass(slots=True)
-class _Names:
-    """The sizes and numbers of one spec, and the check that an expression names nothing else."""
-
-    diagnostics: list[Diagnostic]
-    sizes: dict[str, tree.Definition] = field(default_factory=dict)
-    numbers: dict[str, tree.Definition] = field(default_factory=dict)
-    values: dict[str, int | float | None] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-    """Names whose definitions are in error: what mentions them is left out without a second error."""
-
-    def define(self, body: tree.Body) -> None:
-        if not isinstance(body, tree.Sizes | tree.Numbers):
-            return
-        table = self.sizes if isinstance(body, tree.Sizes) else self.numbers
-        for definition in body.definitions:
-            earlier = self.sizes.get(definition.name) or self.numbers.get(definition.name)
-            if earlier is not None:
-                assert definition.span is not None
-                assert earlier.span is not None
-                first = (Label(earlier.span, "the first time"),)
-                self.diagnostics.append(
-                    Diagnostic(
-                        "MIG113",
-                        f"`{definition.name}` is defined twice",
-                        Label(definition.span, "and again"),
-                        first,
-                        helps=("take one of the two out, or give it another name",),
-                    )
-                )
-            elif definition.value is None:
-                table[definition.name] = definition
-                self.values[definition.name] = None
-            elif self.check((definition.value,)) and self._usable(definition, is_size=table is self.sizes):
-                table[definition.name] = definition
-            else:
-                self.broken.add(definition.name)
-
-    def _usable(self, definition: tree.Definition, *, is_size: bool) -> bool:
-        """Report a value that a size or number cannot have; one that depends on a size without a value is usable."""
-        assert definition.value is not None
-        assert definition.span is not None
-        helps: tuple[str, ...] = ("sizes are whole numbers, 1 or more; `number NAME = ...` defines others",)
-        try:
-            value = arithmetic.value_of(definition.value, self.values)
-        except arithmetic.NotYetKnown:
-            return True
-        except ZeroDivisionError:
-            what, helps = "divides by zero", ("give what it is divided by another value",)
-        else:
-            self.values[definition.name] = value
-            if not is_size or (isinstance(value, int) and value >= 1):
-                return True
-            what = f"is {value}"
-        kind = "size" if is_size else "number"
-        self.diagnostics.append(
-            Diagnostic("MIG114", f"the {kind} `{definition.name}` {what}", Label(definition.span), helps=helps)
-        )
-        return False
-
-    def check(self, expressions: tuple[tree.Arithmetic, ...]) -> bool:
-        """Report each name that is neither a size nor a number."""
-        sound = True
-        for expression in expressions:
-            for reference in arithmetic.references(expression):
-                if reference.name not in self.sizes and reference.name not in self.numbers:
-                    sound = False
-                    if reference.name not in self.broken:
-                        self._report_unknown(reference)
-        return sound
-
-    def check_content(self, content: tree.Content) -> bool:
-        return self.check((content.value,) if content.low is None else (content.value, content.low))
-
-    def check_op(self, op: tree.Op) -> bool:
-        sound = True
-        for _, value in op.arguments:
-            if isinstance(value, tree.Content):
-                sound = self.check_content(value) and sound
-            else:
-                sound = self.check(tuple(_arithmetic_in(value))) and sound
-        return sound
-
-    def _report_unknown(self, reference: tree.Reference) -> None:
-        from migspec.diagnostics.suggest import nearest
-
-        assert reference.span is not None
-        near = nearest(reference.name, (*self.sizes, *self.numbers))
-        helps = tuple(f"did you mean `{name}`?" for name in near) or (
-            f"define it: `size {reference.name} = ...` or `number {reference.name} = ...`",
-        )
-        self.diagnostics.append(
-            Diagnostic("MIG112", f"there is no size or number `{reference.name}`", Label(reference.span), helps=helps)
-        )
-
-
-def _arithmetic_in(value: tree.Argument) -> Iterator[tree.Arithmetic]:
-    if isinstance(value, tree.Number | tree.Reference | tree.Negative | tree.Binary):
-        yield value
-    elif isinstance(value, tuple):
-        for one in value:
-            if not isinstance(one, int):
-                yield one
 
 
 def _wildcards(count: int) -> str:

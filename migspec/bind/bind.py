@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from migspec.bind.failed import report_failed
 from migspec.bind.instances import enumerate_rule
+from migspec.bind.interface import needs_absent, report_contradiction
 from migspec.bind.mount import assert_interface, initial_values, mount
 from migspec.bind.ownership import settle
 from migspec.bind.pipeline import bind_instance, flow
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
-from migspec.bind.sizes import solve
+from migspec.bind.sizes import broken_links, broken_uses, follow_use, solve
 from migspec.bind.sugar import expand_split_gates
 from migspec.bind.types import Binding, Bound, Dropped, Enumeration, Instance, Kept, Scope
 from migspec.bind.unclaimed import Unclaimed
@@ -20,6 +21,7 @@ from migspec.diagnostics import Diagnostic, Label, SpecError
 from migspec.expression import Fill
 from migspec.names import NameIndex
 from migspec.ops import Context, OpError, SplitGates, Wanted
+from migspec.ops.values import refused_fill
 from migspec.patterns import is_rest
 from migspec.rules import Program, Rule
 from migspec.text import Span
@@ -47,8 +49,8 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     withdrawn.extend(beaten)
     idle = _report_idle([*standing, *reported], withdrawn, problems)
     enumeration.excused_targets.update(element.variable.name for instance in idle for element in instance.targets)
-    _solve_sizes(scopes, standing)
-    bound, kept, dropped = _bind_all(standing, problems)
+    broken = _solve_sizes(scopes, standing, problems)
+    bound, kept, dropped = _bind_all([instance for instance in standing if instance.scope not in broken], problems)
     used = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.sources}
     covered = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.targets}
     state = [variable for variable in target if variable.name not in covered and is_random_state(variable)]
@@ -108,13 +110,40 @@ def _enumerate(scope: Scope, problems: Problems, result: Enumeration) -> list[Sc
     """The instances of all rules of a scope and of the specs mounted in it; returns all scopes."""
     problems.uses = scope.uses
     for rule in scope.program.rules:
+        before = len(result.instances), len(result.failed), len(problems)
         enumerate_rule(rule, scope, problems, result)
+        if before == (len(result.instances), len(result.failed), len(problems)):
+            _report_barren(rule, scope, problems)
     scopes = [scope]
     for mounted in scope.program.mounts:
         for inner in mount(scope, mounted, problems, result):
             scopes.extend(_enumerate(inner, problems, result))
     problems.uses = ()
     return scopes
+
+
+def _report_barren(rule: Rule, scope: Scope, problems: Problems) -> None:
+    """Every rule fires: an error for one that has no instances at all, though every name in it stands for something."""
+    listed = rule.sources or rule.targets
+    assert listed is not None
+    rest = rule.kind in ("drop", "keep", "fill") and any(is_rest(pattern) for pattern in listed.patterns)
+    if rule.if_present or rest or needs_absent(rule, scope):
+        return
+    why = "no choice of its captures suits all of its names"
+    if listed.exceptions or (rule.targets is not None and rule.targets.exceptions):
+        why = "its `except` takes out all that it names"
+    elif rule.kind == "same":
+        why = "each name that both sides have stands for two variables"
+    problems.add(
+        ("barren", rule),
+        Diagnostic(
+            "MIG205",
+            f"this `{rule.kind}` never fires: {why}",
+            Label(listed.span if listed.span is not None else rule.span),
+            helps=("take it out, or widen it",),
+            uses=scope.uses,
+        ),
+    )
 
 
 def _expand_sugar(
@@ -168,33 +197,52 @@ def _report_idle(standing: Sequence[Instance], withdrawn: Sequence[Instance], pr
     return [instance for instances in idle.values() for instance in instances]
 
 
-def _solve_sizes(scopes: Sequence[Scope], standing: Sequence[Instance]) -> None:
-    """Settle sizes from the ops of the instances, until nothing changes."""
+def _solve_sizes(scopes: Sequence[Scope], standing: Sequence[Instance], problems: Problems) -> set[Scope]:
+    """Settle sizes from the ops of the instances, until nothing changes. Reports definitions that then do not hold, and returns the
+    scopes that have one: there nothing else can be said.
+    """
+    broken: set[Scope] = set()
+    progress = True
+    while progress:
+        progress = False
+        for scope in scopes:
+            if scope.unsettled:
+                mine = [one for one in standing if one.scope is scope and one.operations]
+                progress |= solve(scope, [equation for instance in mine for equation in flow(instance).equations])[0]
+            progress |= follow_use(scope)
     for scope in scopes:
-        mine = [instance for instance in standing if instance.scope is scope and instance.operations]
-        while scope.unsettled and mine:
-            equations = [equation for instance in mine for equation in flow(instance).equations]
-            if not solve(scope, equations)[0]:
-                break
+        links = [*broken_links(scope), *broken_uses(scope)]
+        if links:
+            broken.add(scope)
+            report_contradiction(scope, links[0], {}, problems)
+    return broken
 
 
 def _bind_all(standing: Sequence[Instance], problems: Problems) -> tuple[list[Bound], list[Kept], list[Dropped]]:
+    """What becomes of every instance. A variable that several `drop`s or `keep`s name is left once, by the one that names it best."""
     bound: list[Bound] = []
-    kept: list[Kept] = []
-    dropped: list[Dropped] = []
-    for instance in standing:
+    kept: dict[str, Kept] = {}
+    dropped: dict[str, Dropped] = {}
+    for instance in sorted(standing, key=_rank_of_left):
         match instance.rule.kind:
             case "rename" | "copy" | "same":
                 bound.extend(bind_instance(instance, problems) or ())
             case "drop":
-                dropped.append(Dropped(instance.sources[0].variable, instance.rule))
+                left = instance.sources[0].variable
+                dropped.setdefault(left.name, Dropped(left, instance.rule))
             case "keep":
-                kept.append(Kept(instance.targets[0].variable, instance.rule))
+                left = instance.targets[0].variable
+                kept.setdefault(left.name, Kept(left, instance.rule))
             case "fill":
                 filled = _filled(instance, instance.targets[0].variable, problems)
                 if filled is not None:
                     bound.append(filled)
-    return bound, kept, dropped
+    return bound, list(kept.values()), list(dropped.values())
+
+
+def _rank_of_left(instance: Instance) -> int:
+    """How well a `drop` or `keep` names its variable; 0 for other rules, whose order stays."""
+    return (*instance.sources, *instance.targets)[0].rank if instance.rule.kind in ("drop", "keep") else 0
 
 
 def _filled(instance: Instance, variable: Variable, problems: Problems) -> Bound | None:
@@ -205,20 +253,14 @@ def _filled(instance: Instance, variable: Variable, problems: Problems) -> Bound
     context = Context(instance.scope.values, lambda: Wanted(), variable.name)
     try:
         distribution = context.distribution(content)
-        kind = dtypes.kind(variable.dtype)
-        if kind in ("string", "opaque"):
-            raise OpError(
-                "MIG402",
-                f"`{variable.name}` is {variable.dtype}: only numbers can be filled in",
-                helps=("let it keep its value: `keep`",),
-            )
-        whole = content.kind == "constant" and float(context.number(content.value, "the value")).is_integer()
-        if kind in ("integer", "boolean") and not whole:
-            raise OpError(
-                "MIG402",
-                f"`{variable.name}` is {variable.dtype}, and the values to fill it with are no whole numbers",
-                helps=("fill it with a whole number, as in `with zeros`, or `keep` its value",),
-            )
+        reason = refused_fill(content, variable.dtype, context)
+        if reason:
+            help_ = "fill it with a whole number, as in `with zeros`, or `keep` its value"
+            if dtypes.kind(variable.dtype) in ("string", "opaque"):
+                help_ = "let it keep its value: `keep`"
+            elif dtypes.kind(variable.dtype) == "float":
+                help_ = "fill it with a smaller value, or `keep` its own"
+            raise OpError("MIG402", f"`{variable.name}` is {variable.dtype}{reason}", helps=(help_,))
     except OpError as error:
         problems.add(
             ("fill", instance.rule, error.code),

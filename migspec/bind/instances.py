@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from migspec.bind.interface import needs_absent
 from migspec.bind.match import Match, in_bundle_order, list_matches, matches
 from migspec.bind.problems import Problems, described
 from migspec.bind.same import enumerate_same
@@ -33,7 +34,11 @@ _Key = tuple[tuple[str, str], ...]
 
 
 def enumerate_rule(rule: Rule, scope: Scope, problems: Problems, result: Enumeration) -> None:
-    """Add the instances of one rule in one scope."""
+    """Add the instances of one rule in one scope. A rule that needs what is optional in the interface, and not there, is optional."""
+    if scope.absent and needs_absent(rule, scope):
+        if rule.kind in ("rename", "copy"):
+            return
+        rule = replace(rule, if_present=True)
     source, target = Side(scope.sources, "source"), Side(scope.targets, "target")
     match rule.kind:
         case "rename" | "copy":
@@ -215,7 +220,8 @@ class _Moves:
                 captures = dict(key)
                 if key in chosen:
                     continue
-                lacking = next(other for other in items if other is not item and not other.has(captures))
+                others = [other for other in items if other is not item]
+                lacking = next((other for other in others if not other.has(captures)), others[0])
                 self._lack(lacking.pattern, captures, [match.element for match in found])
 
     def _fail(self, captures: Captures, sources: tuple[Element, ...]) -> None:

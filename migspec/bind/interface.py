@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from migspec import arithmetic
 from migspec.bind.problems import Problems, described, nearest_variables
-from migspec.bind.side import Side, span_of
+from migspec.bind.side import Side, fitting, span_of
 from migspec.bind.sizes import Contradiction, Equation, solve
 from migspec.bind.types import Scope
+from migspec.bind.variants import widened
 from migspec.diagnostics import Diagnostic, Label
+from migspec.names import normal_name
 from migspec.ops import shape_text
-from migspec.patterns import Captures, capture_names, paste, text_of
-from migspec.rules import Mount
+from migspec.patterns import Captures, Matcher, capture_names, is_exact, paste, text_of
+from migspec.rules import Mount, Rule
 from migspec.syntax import tree
 from migspec.syntax.spelling import arithmetic_text, dims_text
 from migspec.text import Span
@@ -40,6 +42,12 @@ def is_complete(seen: Seen, mounted: Mount, side: Side, captures: Captures, prob
         if not found and not line.if_present:
             _report_missing(line, statement, mounted, side, captures, seen, problems)
             sound = False
+        elif line.family is not None and found and not _counts_from_zero(line.family[0], found):
+            gap = next(i for i in range(len(found) + 1) if str(i) not in {str(int(own[line.family[0]])) for own, _ in found})
+            member = paste(line.names[0], {**found[0][0], line.family[0]: str(gap)})
+            one = replace(line, names=(member,))
+            _report_missing(one, statement, mounted, side, captures, seen, problems)
+            sound = False
         elif len(found) > 1 and not several:
             listed = ", ".join(f"`{variable.name}` {described(variable)}" for _, variable in found)
             place, secondary = _places(line, statement, prefix, side.label)
@@ -56,6 +64,31 @@ def is_complete(seen: Seen, mounted: Mount, side: Side, captures: Captures, prob
             )
             sound = False
     return sound
+
+
+def _counts_from_zero(capture: str, found: Sequence[tuple[Captures, Variable]]) -> bool:
+    """Whether the members of a family are numbered 0, 1, 2, ..., as `for i < n` says."""
+    numbers = {int(own[capture]) for own, _ in found}
+    return numbers == set(range(len(numbers)))
+
+
+def needs_absent(rule: Rule, scope: Scope) -> bool:
+    """Whether a rule names something of its spec's interface that is optional and not there."""
+    for listed, word in ((rule.sources, "source"), (rule.targets or rule.sources, "target")):
+        if listed is None or (word == "target" and rule.targets is None and rule.kind != "same"):
+            continue
+        side = Side(scope.sources if word == "source" else scope.targets, word)
+        names = [name for of, name in scope.absent if of == word]
+        for pattern in listed.patterns:
+            if any(_overlap(pattern, name) for name in names) and not fitting(pattern, side):
+                return True
+    return False
+
+
+def _overlap(pattern: tree.Pattern, name: tree.Pattern) -> bool:
+    if is_exact(name):
+        return Matcher(pattern).fits(normal_name(text_of(name)))
+    return Matcher(name).fits(normal_name(text_of(pattern))) if is_exact(pattern) else widened(pattern) == widened(name)
 
 
 def composed(prefix: tree.Pattern, inner: tree.Pattern) -> tree.Pattern:
@@ -115,7 +148,7 @@ def settle_interface(
             equations.extend(_family_equation(line, found, statement.span, label))
     _, contradictions = solve(scope, equations)
     if contradictions and sound:  # one size that is wrong contradicts every line that it stands in
-        _report_contradiction(scope, contradictions[0], checked, problems)
+        report_contradiction(scope, contradictions[0], checked, problems)
     return sound and not contradictions
 
 
@@ -174,12 +207,13 @@ def _family_equation(
     yield Equation(count, counted, span, f"the number of `{text_of(line.names[0])}` in {label}")
 
 
-def _report_contradiction(
+def report_contradiction(
     scope: Scope,
     contradiction: Contradiction,
-    checked: dict[Span, list[tuple[tree.Interface, Variable, str]]],
+    checked: Mapping[Span, Sequence[tuple[tree.Interface, Variable, str]]],
     problems: Problems,
 ) -> None:
+    """A size that two places settle differently; `checked` are the variables that the lines of the interface stand for."""
     equation = contradiction.equation
     known = [
         f"`{reference.name}` is {scope.values[reference.name]}"
@@ -190,6 +224,18 @@ def _report_contradiction(
     written = arithmetic_text(equation.expression)
     if contradiction.value is None:
         known.append(f"no whole number >= 1 makes `{written}` {equation.value}")
+    if isinstance(equation.expression, tree.Reference) and contradiction.value is None:
+        problems.add(
+            ("size", scope.uses, written),
+            Diagnostic(
+                "MIG114",
+                f"the size `{written}` is {equation.value}",
+                Label(equation.span, f"by {equation.origin}"),
+                helps=("sizes are whole numbers, 1 or more: check the definition, and the shapes that it follows from",),
+                uses=scope.uses,
+            ),
+        )
+        return
     if isinstance(equation.expression, tree.Reference) and equation.expression.name in scope.solved:
         other = scope.solved[equation.expression.name]
         problems.add(

@@ -34,9 +34,11 @@ def matches(pattern: Pattern, side: Side, scope: Scope, problems: Problems, *, c
     """Every variable that the pattern fits, in the order of the map; None if an error was reported.
 
     An exact name that fits two variables is an error, and so is a pattern that fits one name in two ways if what it captures matters.
+    Where it matters, in a `rename` or `copy`, a lone `**` is a pattern like any other; elsewhere it is the rest.
     """
     matcher = Matcher(pattern)
-    kind = 2 * max(REST if is_rest(pattern) else EXACT if matcher.exact is not None else PATTERN, scope.floor)
+    rest = is_rest(pattern) and not captures_matter
+    kind = 2 * max(REST if rest else EXACT if matcher.exact is not None else PATTERN, scope.floor)
     if matcher.exact is not None:
         called = side.index.lookup(matcher.exact)
         if len(called) > 1:
@@ -103,9 +105,11 @@ def list_matches(
             report_exception(exception, side, problems)
             sound = False
         excepted |= names
-    if not sound:
-        return None
-    return [[match for match in one if match.element.variable.name not in excepted] for one in per_pattern]
+    left = [[match for match in one if match.element.variable.name not in excepted] for one in per_pattern]
+    if sound and not optional and any(per_pattern) and not any(left) and not all(map(is_rest, patterns)):
+        _report_emptied(listed, side, problems)
+        sound = False
+    return left if sound else None
 
 
 def in_bundle_order(found: list[Match], names: Sequence[str], pattern: Pattern, problems: Problems) -> list[Match] | None:
@@ -114,6 +118,9 @@ def in_bundle_order(found: list[Match], names: Sequence[str], pattern: Pattern, 
     `names` are the captures that make the bundle, slowest first: numbers, consecutive, and each combination there.
     """
     if not names:
+        if len(found) > 1:
+            _report_one_choice(found, pattern, problems)
+            return None
         return found
     orders: dict[str, Callable[[str], int]] = {}
     for name in names:
@@ -174,6 +181,19 @@ def _order(name: str, values: list[str], pattern: Pattern, problems: Problems) -
     return int
 
 
+def _report_emptied(listed: PatternList, side: Side, problems: Problems) -> None:
+    span = listed.span if listed.span is not None else span_of(listed.patterns[0])
+    problems.add(
+        ("emptied", span),
+        Diagnostic(
+            "MIG205",
+            "this list names nothing: its `except` takes out all that it has",
+            Label(span, f"nothing is left of it in {side.label}"),
+            helps=("narrow the exception, or take the statement out",),
+        ),
+    )
+
+
 def _report_bundle(pattern: Pattern, reason: str, help_: str, problems: Problems) -> None:
     problems.add(
         ("bundle", span_of(pattern)),
@@ -186,6 +206,22 @@ def _report_bundle(pattern: Pattern, reason: str, help_: str, problems: Problems
             ),
             helps=(help_, "to move them one by one, write the capture on both sides"),
         ),
+    )
+
+
+def _report_one_choice(found: Sequence[Match], pattern: Pattern, problems: Problems) -> None:
+    listed = ", ".join(f"`{match.element.variable.name}` {described(match.element.variable)}" for match in found[:3])
+    captured = ", ".join(f"{name} = `{value}`" for name, value in found[0].captures.items())
+    problems.add(
+        ("one choice", span_of(pattern)),
+        Diagnostic(
+            "MIG208",
+            f"the pattern `{text_of(pattern)}` fits {len(found)} variables with the same captures",
+            Label(span_of(pattern)),
+            notes=(f"{listed}, each with {captured}",),
+            helps=("name them one by one, or leave one of them out with `except`",),
+        ),
+        found[0].element.variable.name,
     )
 
 

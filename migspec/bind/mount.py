@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from migspec import arithmetic
@@ -54,6 +54,10 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
                 ),
             )
         return
+    values = _values(outer, mounted, problems)
+    if values is None:
+        _excuse(outer, mounted, result)
+        return
     patterned = any(pattern is not None and capture_names(pattern) for pattern in (use.source, use.target))
     shared = set(capture_names(use.target)) if use.target is not None else set()
     for key, seen in sources.items():
@@ -62,10 +66,14 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
             program,
             NameIndex(outer.sources.map, seen.variables.items()),
             NameIndex(outer.targets.map, goal.variables.items()),
-            _values(outer, mounted),
+            dict(values),
             (*outer.uses, place),
             max(outer.floor, PATTERN if patterned else EXACT),
             outer.cast_all or program.cast_all,
+            frozenset(binding.name for binding in use.bindings),
+            _absent(program, seen, goal),
+            outer,
+            tuple(binding for binding in use.bindings if values[binding.name] is None),
         )
         problems.uses = outer.uses  # inner scopes, which run between two rounds of this loop, have longer chains
         complete = [is_complete(one, mounted, side, dict(key), problems) for one, side in ((seen, source), (goal, target))]
@@ -107,6 +115,7 @@ def assert_interface(scope: Scope, problems: Problems) -> None:
     root = Mount(tree.Use(program.text.name, None, None), program.interface[0][1], program) if program.interface else None
     if root is None:
         return
+    scope.absent = _absent(program, seen, goal)
     complete = [is_complete(one, root, side, {}, problems) for one, side in ((seen, source), (goal, target))]
     if all(complete):
         settle_interface(scope, seen.lines, goal.lines, problems)
@@ -122,7 +131,7 @@ def _interface(
         if line.side != side.word:
             continue
         for alternative in line.names:
-            inner = _inner(alternative)
+            inner = _inner(alternative, None if line.family is None else line.family[0])
             pattern = inner if prefix is None else composed(prefix, inner)
             matched = matches(pattern, side, outer, problems, captures_matter=True)
             if matched is None:
@@ -136,28 +145,61 @@ def _interface(
     return found
 
 
-def _inner(pattern: tree.Pattern) -> tree.Pattern:
-    """An inner pattern whose captures cannot be taken for the outer spec's."""
+def _inner(pattern: tree.Pattern, counted: str | None) -> tree.Pattern:
+    """An inner pattern whose captures cannot be taken for the outer spec's; that which counts a family is a number."""
 
     def renamed(part: tree.Part) -> tree.Part:
-        return replace(part, name=_INNER + part.name) if isinstance(part, tree.Capture) else part
+        if not isinstance(part, tree.Capture):
+            return part
+        kind: tree.CaptureKind = "int" if part.name == counted and part.kind == "text" else part.kind
+        return replace(part, name=_INNER + part.name, kind=kind)
 
     return replace(pattern, segments=tuple(tuple(renamed(part) for part in segment) for segment in pattern.segments))
 
 
-def _values(outer: Scope, mounted: Mount) -> dict[str, int | float | None]:
-    """The sizes and numbers of a used spec: as defined there, overridden by `with`."""
-    values = initial_values(mounted.program, {})
+def _values(outer: Scope, mounted: Mount, problems: Problems) -> dict[str, int | float | None] | None:
+    """The sizes and numbers of a used spec: as defined there, overridden by `with`; None if an error was reported."""
+    given: dict[str, int | float | None] = {}
     for binding in mounted.use.bindings:
-        if binding.value is not None:
-            try:
-                values[binding.name] = arithmetic.value_of(binding.value, outer.values)
-            except arithmetic.NotYetKnown:
-                values[binding.name] = None
-    return values
+        assert binding.value is not None
+        assert binding.span is not None
+        what = ""
+        try:
+            given[binding.name] = arithmetic.value_of(binding.value, outer.values)
+        except arithmetic.NotYetKnown:
+            given[binding.name] = None
+        except ZeroDivisionError:
+            what = "divides by zero"
+        else:
+            value = given[binding.name]
+            if binding.name in mounted.program.sizes and not (isinstance(value, int) and value >= 1):
+                what = f"is {value}"
+        if what:
+            kind = "size" if binding.name in mounted.program.sizes else "number"
+            problems.add(
+                ("with", binding.span),
+                Diagnostic(
+                    "MIG114",
+                    f"the {kind} `{binding.name}` {what}",
+                    Label(binding.span),
+                    helps=("sizes are whole numbers, 1 or more" if kind == "size" else "give it another value",),
+                ),
+            )
+            return None
+    return initial_values(mounted.program, given)
 
 
-def initial_values(program: Program, given: dict[str, int | float]) -> dict[str, int | float | None]:
+def _absent(program: Program, seen: Seen, goal: Seen) -> tuple[tuple[str, tree.Pattern], ...]:
+    """The names of the optional lines of an interface whose variables are not there."""
+    return tuple(
+        (line.side, name)
+        for number, (line, _) in enumerate(program.interface)
+        if line.if_present and number not in (seen if line.side == "source" else goal).lines
+        for name in line.names
+    )
+
+
+def initial_values(program: Program, given: Mapping[str, int | float | None]) -> dict[str, int | float | None]:
     """The sizes and numbers of a spec as its statements define them, overridden by `given`; None for what shapes must settle."""
     values: dict[str, int | float | None] = {}
     for definition in (*program.sizes.values(), *program.numbers.values()):

@@ -33,6 +33,13 @@ class Problems:
             for case in other._cases[key]:
                 self.add(key, change(diagnostic), case)
 
+    def __len__(self) -> int:
+        """How often something was added."""
+        return sum(len(cases) for cases in self._cases.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
     def __iter__(self) -> Iterator[Diagnostic]:
         for key, diagnostic in self._first.items():
             cases = list(dict.fromkeys(case for case in self._cases[key][1:] if case))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.types import Element, Instance
-from migspec.cells import Cells
+from migspec.cells import Cell, Cells
 from migspec.diagnostics import Diagnostic, Label
 from migspec.ops import Gates, Split, SplitGates
 from migspec.rules import Operation
@@ -29,9 +29,9 @@ def expand_split_gates(instance: Instance, source_cells: Cells, target_cells: Ce
             continue
         old = word.old
         if old is None:
-            cell = source_cells.of(instance.sources[0].variable)
-            if cell is None or (cell.framework, cell.kind) != ("tf1", "lstm"):
-                _report_order(instance, operation, problems)
+            other = next((one for one in instance.sources if not _is_tf1_lstm(source_cells.of(one.variable))), None)
+            if other is not None:
+                _report_order(instance, operation, other, problems)
                 return False
             old = _TF1_ORDER
         if len(instance.sources) == 1 and len(instance.targets) == 2:
@@ -89,9 +89,12 @@ def _report_rows(instance: Instance, operation: Operation, recurrent: Variable, 
     )
 
 
-def _report_order(instance: Instance, operation: Operation, problems: Problems) -> None:
+def _is_tf1_lstm(cell: Cell | None) -> bool:
+    return cell is not None and (cell.framework, cell.kind) == ("tf1", "lstm")
+
+
+def _report_order(instance: Instance, operation: Operation, element: Element, problems: Problems) -> None:
     assert isinstance(operation.word, SplitGates)
-    element = instance.sources[0]
     problems.add(
         ("order", instance.rule, operation.span),
         Diagnostic(

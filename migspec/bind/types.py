@@ -11,7 +11,7 @@ from migspec.names import NameIndex
 from migspec.ops import GateAxis
 from migspec.patterns import Captures
 from migspec.rules import Operation, Program, Rule
-from migspec.syntax.tree import Pattern
+from migspec.syntax.tree import Definition, Pattern
 from migspec.text import Span
 from migspec.variables import Variable, VariableMap
 
@@ -32,7 +32,8 @@ class Scope:
     """One spec where it is mounted: the names that it sees, and the values of its sizes and numbers.
 
     `solved` tells by what each size that the shapes settled was settled. `floor` is the best rank that a rule in it can have: mounting by
-    a pattern makes a pattern of every name.
+    a pattern makes a pattern of every name. `absent` are the optional names of its interface, by side, that are not there; `passed` are
+    the values that its `use` gives it in names of the outer scope, and that were not settled there when it was mounted.
     """
 
     program: Program
@@ -42,7 +43,20 @@ class Scope:
     uses: tuple[Span, ...] = ()
     floor: int = EXACT
     cast_all: Span | None = None
+    given: frozenset[str] = frozenset()
+    """Names whose definitions do not count, because a `use` gives them another value."""
+    absent: tuple[tuple[str, Pattern], ...] = ()
+    outer: Scope | None = None
+    passed: tuple[Definition, ...] = ()
     solved: dict[str, Solved] = field(default_factory=dict)
+    linked: tuple[Definition, ...] = field(init=False)
+    """The sizes and numbers that are defined by others, which the shapes have yet to settle."""
+
+    def __post_init__(self) -> None:
+        definitions = (*self.program.sizes.values(), *self.program.numbers.values())
+        self.linked = tuple(
+            one for one in definitions if one.value and self.values.get(one.name) is None and one.name not in self.given
+        )
 
     @property
     def unsettled(self) -> bool:

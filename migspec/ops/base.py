@@ -107,7 +107,10 @@ class Context:
     def number(self, expression: tree.Arithmetic, what: str) -> int | float:
         """The value of an expression of sizes and numbers."""
         try:
-            return arithmetic.value_of(expression, self.values)
+            value = arithmetic.value_of(expression, self.values)
+            float(value)
+        except OverflowError:
+            raise OpError("MIG114", f"{what} is too large", helps=("write a number that a float can hold",)) from None
         except arithmetic.NotYetKnown as unknown:
             raise Unsettled(
                 "MIG305",
@@ -118,6 +121,7 @@ class Context:
             raise OpError(
                 "MIG114", f"{what} divides by zero", helps=("give the number under the fraction another value",)
             ) from None
+        return value
 
     def wanted(self, count: int) -> tuple[Wanted, ...]:
         """What is wanted of each of the op's `count` results; all open where the counts do not fit."""
@@ -135,10 +139,19 @@ class Context:
             case "constant":
                 return Constant(value)
             case "normal":
+                if value < 0:
+                    raise OpError(
+                        "MIG114", f"the standard deviation {value} is less than 0", helps=("write it without the minus",)
+                    )
                 return Normal(value, content.seed, stream)
             case "uniform":
                 assert content.low is not None
-                return Uniform(float(self.number(content.low, "the lower bound")), value, content.seed, stream)
+                low = float(self.number(content.low, "the lower bound"))
+                if low > value:
+                    raise OpError(
+                        "MIG114", f"`uniform` goes from {low} down to {value}", helps=("write the lower bound first",)
+                    )
+                return Uniform(low, value, content.seed, stream)
 
 
 class Word(Protocol):

@@ -25,6 +25,7 @@ from migspec.ops.base import (
     shape_text,
     word,
 )
+from migspec.ops.values import refused_fill
 from migspec.syntax import tree
 
 
@@ -73,6 +74,10 @@ class Pad:
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         shapes = _shapes(self.word, self.dims, bundle, context)
+        for dtype in dict.fromkeys(tensor.dtype for tensor in bundle):
+            reason = refused_fill(self.content, dtype, context)
+            if reason:
+                raise OpError("MIG402", f"the tensor is {dtype}{reason}", helps=("pad it with a value that it can hold",))
         return tuple(self._padded(tensor, shape, context) for tensor, shape in zip(bundle, shapes, strict=True))
 
     def _padded(self, tensor: Tensor, shape: Shape, context: Context) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -19,10 +20,11 @@ from migspec.ops.base import (
     axis_of,
     moved_gates,
     reshaped_wanted,
+    shape_text,
     word,
 )
 from migspec.ops.parts import same_dtype
-from migspec.ops.remarks import shapes_note
+from migspec.ops.remarks import axis_name, shapes_note
 from migspec.ops.shapes import expanded, insert, remove
 from migspec.syntax import tree
 
@@ -63,7 +65,17 @@ class Stack:
                 )
             rest = () if self.capture is None else tuple(pair for pair in tensor.coordinates if pair[0] != self.capture)
             groups.setdefault(rest, []).append(tensor)
-        return tuple(self._stacked(rest, tuple(group)) for rest, group in groups.items())
+        return tuple(self._stacked(rest, run) for rest, group in groups.items() for run in self._runs(group))
+
+    def _runs(self, group: list[Tensor]) -> Iterator[Bundle]:
+        """What is stacked together: of a list of names that each make a bundle of the capture, the tensors of one name."""
+        run: list[Tensor] = []
+        for tensor in group:
+            if self.capture is not None and any(tensor.coordinates == other.coordinates for other in run):
+                yield tuple(run)
+                run = []
+            run.append(tensor)
+        yield tuple(run)
 
     def _stacked(self, rest: tuple[tuple[str, str], ...], group: Bundle) -> Tensor:
         if len({tensor.shape for tensor in group}) > 1:
@@ -114,6 +126,12 @@ class Unstack:
 
     def _parts(self, tensor: Tensor) -> list[Tensor]:
         axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
+        if tensor.shape[axis] == 0:
+            raise OpError(
+                "MIG302",
+                f"`unstack` finds nothing along {axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)}",
+                helps=("an axis of length 0 holds no tensors: `drop` the variable",),
+            )
         shape = tensor.shape[:axis] + tensor.shape[axis + 1 :]
         gates = moved_gates(tensor.gates, lambda old: None if old == axis else old - (old > axis))
         return [

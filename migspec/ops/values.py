@@ -277,6 +277,22 @@ def refused_cast(old: str, new: str) -> str | None:
     return None
 
 
+def refused_fill(content: tree.Content, dtype: str, context: Context) -> str | None:
+    """Why a tensor of this dtype cannot be filled so, in words that follow "it is int32"; None if it can."""
+    kind = dtypes.kind(dtype)
+    if kind in ("string", "opaque"):
+        return ": only numbers can be filled in"
+    whole = kind in ("integer", "boolean")
+    if content.kind != "constant":
+        return ", and the values to fill it with are no whole numbers" if whole else None
+    value = context.number(content.value, "the value to fill with")
+    if whole and value != int(value):
+        return ", and the values to fill it with are no whole numbers"
+    if not dtypes.holds(dtype, value) or (whole and int(float(value)) != value):
+        return f", which cannot hold {value}"
+    return None
+
+
 def summed(bundle: Bundle, what: str) -> Tensor:
     """The elementwise sum of a bundle."""
     if len({tensor.shape for tensor in bundle}) > 1:

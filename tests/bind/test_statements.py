@@ -185,9 +185,9 @@ def test_a_size_that_nothing_settles() -> None:
 
 def test_dtypes() -> None:
     assert codes(compiled("rename a -> x", "a [2]", "x [2] float16")) == ["MIG401"]
-    values, made = migrated(compiled("rename a -> x\ncast", "a [2]", "x [2] float16"))
+    _, made = migrated(compiled("rename a -> x\ncast", "a [2]", "x [2] float16"))
     assert made["x"].dtype == numpy.float16
     assert codes(compiled("rename a -> x\ncast", "a [2]", "x [2] int32")) == ["MIG402"]
     # a cast alone on a line is as if every rule ended in it: what needs none is left alone
-    _values, made = migrated(compiled("cast\nsame **", "a [2] int32\nb [2]", "a [2] int32\nb [2] float64"))
+    _, made = migrated(compiled("cast\nsame **", "a [2] int32\nb [2]", "a [2] int32\nb [2] float64"))
     assert made["a"].dtype == numpy.int32

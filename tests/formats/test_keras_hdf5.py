@@ -219,3 +219,29 @@ def test_a_reader_that_is_never_closed_does_no_harm(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path / "a.weights.h5")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_disk_that_fills_up_while_hdf5_writes(tmp_path: Path) -> None:
+    """In a process of its own: libhdf5 crashes at the end of one in which it could not write. The limit on file sizes is the disk."""
+    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+        group_of(file).create_dataset("0", data=numpy.zeros((256, 256), "f4"), compression="gzip")
+    script = """
+import os, resource, signal, sys
+from migspec.diagnostics.model import SpecError
+from migspec.formats.registry import create_writer, open_reader
+reader = open_reader(sys.argv[1])
+writer = create_writer(sys.argv[2], reader.variables, template=reader)
+writer.write("dense/kernel", 0, memoryview(os.urandom(4 << 16)))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, -1))
+try:
+    writer.commit()
+except SpecError as error:
+    writer.abort()
+    print(error.diagnostics[0].code)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", script, str(tmp_path / "a.weights.h5"), str(tmp_path / "b.weights.h5")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "MIG514", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]

@@ -73,7 +73,8 @@ def _weight(found: FoundWeight) -> _Candidate:
     guess = _path(found.path, found.guess) if found.guess else None
     if name is None:
         return _Candidate(found.array, found.copies, file_path, ())
-    return _Candidate(found.array, found.copies, name, (guess, short, whole, file_path))
+    in_file = [copy.path for copy in found.copies]
+    return _Candidate(found.array, found.copies, name, (guess, short, whole, *in_file, file_path))
 
 
 def _path(path: tuple[str, ...] | None, own: str) -> str | None:
