@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from migspec.bind.types import Binding, Bound
+from migspec.bind.types import Binding
 from migspec.diagnostics import Diagnostic, Severity, SpecError
 from migspec.expression import Expression, Fill
 from migspec.rules import Rule
@@ -96,7 +96,7 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
             tuple(variable.name for variable in bound.sources),
             cause(bound.instance.rule, bound.instance.scope.uses),
         )
-        for bound in _in_target_order(binding)
+        for bound in sorted(binding.bound, key=lambda bound: binding.target.place(bound.target.name))
     )
     return Plan(
         tuple(_text_fingerprint(text) for text in dict.fromkeys(binding.program.texts())),
@@ -105,10 +105,13 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
         moves,
         tuple(
             Left(one.target.name, None if one.rule is None else cause(one.rule), one.rule.because if one.rule else None)
-            for one in binding.kept
+            for one in sorted(binding.kept, key=lambda one: binding.target.place(one.target.name))
         )
         + _let_pass("MIG202", binding.target, binding.covered, codes),
-        tuple(Left(one.source.name, cause(one.rule), one.rule.because) for one in binding.dropped)
+        tuple(
+            Left(one.source.name, cause(one.rule), one.rule.because)
+            for one in sorted(binding.dropped, key=lambda one: binding.source.place(one.source.name))
+        )
         + _let_pass("MIG201", binding.source, binding.used, codes),
         tuple(f"{one.code}: {one.message}" for one in allowed),
         tuple(notes),
@@ -160,11 +163,6 @@ def check_fresh(plan: Plan, source: VariableMap, target: VariableMap) -> None:
             )
     if stale:
         raise SpecError(stale)
-
-
-def _in_target_order(binding: Binding) -> list[Bound]:
-    place = {variable.name: index for index, variable in enumerate(binding.target)}
-    return sorted(binding.bound, key=lambda bound: place[bound.target.name])
 
 
 def _cause(span: Span, uses: tuple[Span, ...]) -> Cause:

@@ -176,7 +176,7 @@ class _Moves:
         elements: list[Element] = []
         lacking: list[Pattern] = []
         for item in items:
-            found = item.group.get(tuple((name, captures[name]) for name in item.shared))
+            found = item.group.get(item.key(captures))
             if not found:
                 lacking.append(item.pattern)
                 continue
@@ -215,7 +215,7 @@ class _Moves:
     def _report_partial(self, items: Sequence[_Item]) -> None:
         """A match whose captures belong to no choice lacks the source that would have settled the others."""
         for item in items:
-            chosen = {tuple((name, captures[name]) for name in item.shared) for captures in self.choices}
+            chosen = {item.key(captures) for captures in self.choices}
             for key, found in item.group.items():
                 captures = dict(key)
                 if key in chosen:
@@ -297,6 +297,10 @@ class _Item:
         self.group = group
         self.shared = [name for name in capture_names(pattern) if name in shared]
         self.own = [name for name in capture_names(pattern) if name not in shared]
+
+    def key(self, captures: Captures) -> _Key:
+        """The group that a choice of captures stands for; no group has it if the choice leaves a capture open."""
+        return tuple((name, captures[name]) for name in self.shared if name in captures)
 
     def has(self, captures: Captures) -> bool:
         """Whether a match of it agrees with the captures that are known."""

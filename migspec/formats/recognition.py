@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickletools
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +69,8 @@ def _is_hdf5(descriptor: int, size: int) -> bool:
 
 
 def _zip(path: str) -> Recognised | Foreign:
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -121,6 +121,8 @@ def _is_pickle(head: bytes) -> bool:
     """Whether the bytes are the start of a pickle; nothing of it is run."""
     if head[:1] != b"\x80" or head[1:2] not in b"\x01\x02\x03\x04\x05":
         return False
+    import pickletools
+
     read = 0
     try:
         for _ in pickletools.genops(head):

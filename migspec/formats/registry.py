@@ -12,7 +12,6 @@ from migspec.diagnostics.model import SpecError, file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.formats.base import Reader, Writer
 from migspec.formats.input import reading_failed
-from migspec.formats.output import output_exists, writing_failed
 from migspec.formats.recognition import Foreign, Recognised, recognise
 from migspec.variables import VariableMap
 
@@ -149,6 +148,8 @@ def create_writer(
 def check_output(path: str, reading: Iterable[str], *, overwrite: bool) -> None:
     """Refuse an output that is one of the files that are read (MIG507), that exists without `overwrite` (MIG506), or whose folder
     does not exist (MIG514)."""
+    from migspec.formats.output import output_exists, writing_failed
+
     for other in reading:
         if _is_same_file(path, other):
             raise file_error(
