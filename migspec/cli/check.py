@@ -55,9 +55,8 @@ def command(
     except BrokenPipeError:  # `migspec check ... | head`: the exit code is the verdict all the same
         discard_stdout()
     if output_format == "full" and not quiet:
-        count = count_text(found)
-        if count:
-            print(count, file=sys.stderr)
+        if found:
+            print(count_text(found), file=sys.stderr)
         else:
             what = (
                 "and covers both sides"

@@ -22,12 +22,12 @@ class Style:
 
 def show(diagnostics: Sequence[Diagnostic], style: Style | None = None, *, results: bool = False) -> None:
     """Print diagnostics: on stderr, or on stdout where they are the result of the command."""
-    from migspec.diagnostics.render import render
-
     style = style or Style()
     stream = sys.stdout if results else sys.stderr
     shown = [one for one in diagnostics if not style.quiet or one.severity is Severity.ERROR]
     if shown or style.output_format == "json":
+        from migspec.diagnostics.render import render
+
         text = render(shown, style.output_format, color=uses_color(style.color, stream))
         print(text, file=stream)
 

@@ -28,12 +28,16 @@ OPS = ["transpose", "transpose 1 0", "permute AB -> BA", 'rearrange "a b -> b a"
 
 lists = st.builds(
     lambda patterns, exceptions: ", ".join(patterns) + (f" except {exceptions}" if exceptions else ""),
-    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
+    st.one_of(st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=size) for size in (1, 1, 2)),
     st.sampled_from((None, None, None, "a", "b/{i+1}", "lstm/*")),
 )
-pipelines = st.lists(st.sampled_from(OPS), max_size=3).map("  ".join)
+pipelines = st.one_of(st.lists(st.sampled_from(OPS), max_size=size).map("  ".join) for size in (0, 1, 3))
 present = st.sampled_from(("", "", " if present"))
+alike = st.sampled_from(PATTERNS).flatmap(
+    lambda pattern: st.builds("rename {} -> {}  {}".format, st.just(pattern), st.just(pattern), pipelines)
+)
 statements = st.one_of(
+    alike,
     st.builds("{} {} -> {}  {}{}".format, st.sampled_from(("rename", "copy")), lists, lists, pipelines, present),
     st.builds("same {}  {}{}".format, lists, pipelines, present),
     st.builds("drop {}{}".format, lists, present),
@@ -64,7 +68,7 @@ variables = st.lists(
     st.builds(
         Variable,
         st.sampled_from(NAMES),
-        st.lists(st.sampled_from((0, 1, 2, 4, 8)), max_size=3).map(tuple),
+        st.sampled_from(((2,), (2,), (2, 2), (2, 2), (4, 4), (8,), (), (0, 2), (1, 2, 4))),
         st.sampled_from(("float32", "float32", "float32", "float16", "int8", "complex64", "string", "resource")),
         st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
     ),
@@ -73,7 +77,16 @@ variables = st.lists(
 )
 
 
-@given(st.lists(statements, min_size=1, max_size=5), variables, variables, st.sampled_from(({}, {"n": 2}, {"x": 0.5})))
+@given(
+    st.builds(
+        lambda first, last: [*first, *last],
+        st.lists(statements, min_size=1, max_size=4),
+        st.sampled_from(((), ("drop **", "keep **"))),
+    ),
+    variables,
+    variables,
+    st.sampled_from(({}, {"n": 2}, {"x": 0.5})),
+)
 @settings(max_examples=8000, deadline=None)
 def test_a_plan_or_diagnostics(written, old, new, given_values) -> None:
     spec = "size n, m\nnumber x = 1.0\n" + "\n".join(written)
