@@ -60,6 +60,7 @@ class Names:
         try:
             value = arithmetic.value_of(definition.value, self.values)
         except arithmetic.NotYetKnown:
+            self.values[definition.name] = None
             return True
         except ZeroDivisionError:
             what, helps = "divides by zero", ("give what it is divided by another value",)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from migspec.diagnostics import file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.resolve import NotFound
 from migspec.resources import library_path
@@ -17,7 +18,10 @@ ENTRY_POINT_GROUP = "migspec.specs"
 
 
 def load(name: str, beside: Text) -> Text | NotFound:
-    """The spec called `name`, as seen from the text `beside`; the suffix `.mig` may be left out."""
+    """The spec called `name`, as seen from the text `beside`; the suffix `.mig` may be left out.
+
+    Raises SpecError (MIG501) for a file that is there and cannot be read.
+    """
     file_name = name if name.endswith(".mig") else f"{name}.mig"
     folder = Path(beside.name).parent
     candidates = [folder / file_name, library_path() / file_name]
@@ -25,8 +29,15 @@ def load(name: str, beside: Text) -> Text | NotFound:
     if published is not None:
         candidates.append(published)
     for candidate in candidates:
-        if candidate.is_file():
+        try:
+            if not candidate.is_file():
+                continue
+        except OSError:  # a name that no file can have
+            continue
+        try:
             return Text(str(candidate), candidate.read_bytes().decode("utf-8", "replace"))
+        except OSError as error:
+            raise file_error("MIG501", str(candidate), "the spec cannot be read", (error.strerror or str(error),)) from None
     places = (f"the folder of {beside.name}", "the library of specs", "installed packages")
     return NotFound(places, tuple(nearest(name, names())))
 
@@ -44,7 +55,10 @@ def _published(file_name: str) -> Path | None:
     package, _, rest = file_name.partition("/")
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         if entry.name == package and rest:
-            found = find_spec(entry.value)
+            try:
+                found = find_spec(entry.value)
+            except (ImportError, ValueError):  # of a package that is broken, which is none of this spec's business
+                continue
             for location in (found.submodule_search_locations or ()) if found else ():
                 return Path(location) / rest
     return None

@@ -105,11 +105,12 @@ class Found:
 class NameIndex:
     """The variables of one side under all their names.
 
-    `renamed` gives the variables other names than their own (a mounted spec sees the names of its interface).
+    `renamed` gives the variables other names than their own (a mounted spec sees the names of its interface; `mounted` says so).
     """
 
     def __init__(self, variables: VariableMap, renamed: Iterable[tuple[str, Variable]] | None = None) -> None:
         self.map = variables
+        self.mounted = renamed is not None
         self._found: dict[str, list[Found]] = defaultdict(list)
         if renamed is None:
             for variable in variables:
@@ -124,6 +125,11 @@ class NameIndex:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    @property
+    def seen(self) -> set[str]:
+        """The own names of the variables that stand in the index."""
+        return {found.variable.name for several in self._found.values() for found in several}
 
     @property
     def names(self) -> Iterable[str]:

@@ -5,14 +5,14 @@ Pure but for `load`, which finds the text of a used spec.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from migspec.definitions import Names, defined_in
 from migspec.diagnostics import Diagnostic, Label
 from migspec.ops import WORDS, OpError
 from migspec.pattern_parts import is_number
-from migspec.patterns import constraints_of, numeric_captures, unnamed_count
+from migspec.patterns import capture_names, constraints_of, numeric_captures, unnamed_count
 from migspec.rules import Mount, Operation, Program, Rule
 from migspec.syntax import tree
 from migspec.syntax.parse import parse
@@ -64,7 +64,7 @@ class _Resolver:
                     pass
                 case tree.Interface() as line:
                     dims = line.dims if line.family is None else (*line.dims, line.family[1])
-                    if names.check(dims) and names.computable(dims, statement.span):
+                    if names.check(dims) and names.computable(dims, statement.span) and self._declares(line):
                         interface.append((line, statement))
                 case tree.Use() as use:
                     mount = self._mount(use, statement, names, text, open_specs)
@@ -91,7 +91,7 @@ class _Resolver:
     ) -> Rule | None:
         match body:
             case tree.Move(word=word, sources=sources, targets=targets, ops=ops, if_present=if_present):
-                sound = self._counts_agree(sources, targets) and self._numbers_agree(sources, targets)
+                sound = self._counts_agree((*sources.patterns, *targets.patterns)) and self._numbers_agree(sources, targets)
                 operations = self._operations(ops, names)
                 if operations is None or not sound:
                     return None
@@ -108,8 +108,7 @@ class _Resolver:
                     return None
                 return Rule("fill", statement, None, listed, content=content, if_present=if_present)
 
-    def _counts_agree(self, sources: tree.PatternList, targets: tree.PatternList) -> bool:
-        patterns = [*sources.patterns, *targets.patterns]
+    def _counts_agree(self, patterns: Sequence[tree.Pattern]) -> bool:
         counts = [unnamed_count(pattern) for pattern in patterns]
         if len(set(counts)) == 1:
             return True
@@ -173,6 +172,22 @@ class _Resolver:
                 sound = False
         return tuple(operations) if sound else None
 
+    def _declares(self, line: tree.Interface) -> bool:
+        """Whether each name of an interface line says what its variables are called inside the spec."""
+        for name in line.names:
+            problem = None
+            if unnamed_count(name):
+                problem = "an interface names its variables, and an unnamed wildcard is no name"
+            elif line.family is not None and line.family[0] not in capture_names(name):
+                problem = f"`for {line.family[0]} < ...` counts `{{{line.family[0]}}}`, which is not in this name"
+            if problem is not None:
+                assert name.span is not None
+                self._report(
+                    "MIG106", problem, name.span, helps=("a family is declared by `source layer_{i}/w [n] for i < layers`",)
+                )
+                return False
+        return True
+
     def _mount(
         self, use: tree.Use, statement: tree.Statement, names: Names, text: Text, open_specs: tuple[str, ...]
     ) -> Mount | None:
@@ -209,25 +224,43 @@ class _Resolver:
         if program is None:
             program = self.programs[found.name] = self.program(found, (*open_specs, text.name))
         if not program.reusable:
-            self._report(
-                "MIG216",
-                f"the spec `{use.spec}` has no interface",
-                place,
-                helps=("give it `source` and `target` lines that say what it moves",),
-            )
+            if program.complete:  # else its interface may be what is wrong
+                self._report(
+                    "MIG216",
+                    f"the spec `{use.spec}` has no interface",
+                    place,
+                    helps=("give it `source` and `target` lines that say what it moves",),
+                )
             return None
         sound = True
+        if use.source is not None and use.target is not None:
+            sound = self._counts_agree((use.source, use.target)) and sound
+        given: dict[str, tree.Definition] = {}
         for binding in use.bindings:
+            first = given.setdefault(binding.name, binding)
+            if first is not binding and first.span is not None:
+                twice = Label(binding.span or place)
+                self.diagnostics.append(
+                    Diagnostic(
+                        "MIG113",
+                        f"`{binding.name}` is given twice",
+                        twice,
+                        (Label(first.span, "the first time"),),
+                        helps=("take one of them out",),
+                    )
+                )
+                sound = False
             sound = names.check((binding.value,) if binding.value is not None else ()) and sound
             if binding.name not in program.sizes and binding.name not in program.numbers:
                 known = ", ".join(f"`{name}`" for name in (*program.sizes, *program.numbers)) or "none"
-                self._report(
-                    "MIG215",
-                    f"`{use.spec}` has no parameter `{binding.name}`",
-                    binding.span or place,
-                    notes=(f"its parameters: {known}",),
-                    helps=self._parameter_helps(binding.name, program),
-                )
+                if program.complete:  # else its definition may be what could not be read
+                    self._report(
+                        "MIG215",
+                        f"`{use.spec}` has no parameter `{binding.name}`",
+                        binding.span or place,
+                        notes=(f"its parameters: {known}",),
+                        helps=self._parameter_helps(binding.name, program),
+                    )
                 sound = False
         return Mount(use, statement, program) if sound else None
 

@@ -63,7 +63,7 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
         tuple(kept),
         tuple(dropped),
         frozenset(used | enumeration.excused_sources),
-        frozenset(covered | enumeration.excused_targets | {variable.name for variable in state}),
+        frozenset(covered | enumeration.excused_targets | problems.explained | {variable.name for variable in state}),
         tuple(withdrawn),
         tuple(enumeration.missing_sources),
         tuple(enumeration.missing_targets),
@@ -221,28 +221,25 @@ def _solve_sizes(scopes: Sequence[Scope], standing: Sequence[Instance], problems
 def _bind_all(standing: Sequence[Instance], problems: Problems) -> tuple[list[Bound], list[Kept], list[Dropped]]:
     """What becomes of every instance. A variable that several `drop`s or `keep`s name is left once, by the one that names it best."""
     bound: list[Bound] = []
-    kept: dict[str, Kept] = {}
-    dropped: dict[str, Dropped] = {}
-    for instance in sorted(standing, key=_rank_of_left):
+    kept: dict[str, tuple[int, Kept]] = {}
+    dropped: dict[str, tuple[int, Dropped]] = {}
+    for instance in standing:
         match instance.rule.kind:
             case "rename" | "copy" | "same":
                 bound.extend(bind_instance(instance, problems) or ())
             case "drop":
-                left = instance.sources[0].variable
-                dropped.setdefault(left.name, Dropped(left, instance.rule))
+                left = instance.sources[0]
+                if left.variable.name not in dropped or left.rank < dropped[left.variable.name][0]:
+                    dropped[left.variable.name] = left.rank, Dropped(left.variable, instance.rule)
             case "keep":
-                left = instance.targets[0].variable
-                kept.setdefault(left.name, Kept(left, instance.rule))
+                left = instance.targets[0]
+                if left.variable.name not in kept or left.rank < kept[left.variable.name][0]:
+                    kept[left.variable.name] = left.rank, Kept(left.variable, instance.rule)
             case "fill":
                 filled = _filled(instance, instance.targets[0].variable, problems)
                 if filled is not None:
                     bound.append(filled)
-    return bound, list(kept.values()), list(dropped.values())
-
-
-def _rank_of_left(instance: Instance) -> int:
-    """How well a `drop` or `keep` names its variable; 0 for other rules, whose order stays."""
-    return (*instance.sources, *instance.targets)[0].rank if instance.rule.kind in ("drop", "keep") else 0
+    return bound, [one for _, one in kept.values()], [one for _, one in dropped.values()]
 
 
 def _filled(instance: Instance, variable: Variable, problems: Problems) -> Bound | None:

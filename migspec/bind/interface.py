@@ -43,7 +43,8 @@ def is_complete(seen: Seen, mounted: Mount, side: Side, captures: Captures, prob
             _report_missing(line, statement, mounted, side, captures, seen, problems)
             sound = False
         elif line.family is not None and found and not _counts_from_zero(line.family[0], found):
-            gap = next(i for i in range(len(found) + 1) if str(i) not in {str(int(own[line.family[0]])) for own, _ in found})
+            numbers = {int(own[line.family[0]]) for own, _ in found}
+            gap = next(number for number in range(len(numbers) + 1) if number not in numbers)
             member = paste(line.names[0], {**found[0][0], line.family[0]: str(gap)})
             one = replace(line, names=(member,))
             _report_missing(one, statement, mounted, side, captures, seen, problems)

@@ -18,6 +18,8 @@ class Problems:
 
     uses: tuple[Span, ...] = ()
     """The chain of uses that a diagnostic gets if it is added without one."""
+    explained: set[str] = field(default_factory=set)
+    """Target variables that stay uncovered for the cause of one of these diagnostics, which says so."""
     _first: dict[object, Diagnostic] = field(default_factory=dict)
     _cases: dict[object, list[str]] = field(default_factory=dict)
 

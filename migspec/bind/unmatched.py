@@ -31,10 +31,8 @@ def report_nothing(pattern: Pattern, side: Side, problems: Problems) -> None:
         Diagnostic(
             "MIG203",
             f"the {what} `{text_of(pattern)}` matches no {side.word} variable",
-            Label(span_of(pattern), f"nothing in {side.label} is called this"),
-            helps=helps
-            or nearest_variables(text_of(pattern), side.index.map)
-            or (f"`migspec inspect {side.label}` lists its variables",),
+            Label(span_of(pattern), _nothing_called(side)),
+            helps=helps or _nearest(text_of(pattern), side),
             fixes=fixes,
         ),
     )
@@ -55,7 +53,7 @@ def report_exception(exception: Pattern, side: Side, problems: Problems) -> None
 
 def report_no_target(pattern: Pattern, name: str, meant: Pattern | None, side: Side, rule: Rule, problems: Problems) -> None:
     """A target that a rule names and that does not exist; `meant` is the pattern that would name one for each of its sources."""
-    helps = nearest_variables(name, side.index.map) or (f"`migspec inspect {side.label}` lists its variables",)
+    helps = _nearest(name, side)
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     if meant is not None:
@@ -71,7 +69,7 @@ def report_no_target(pattern: Pattern, name: str, meant: Pattern | None, side: S
         Diagnostic(
             "MIG204",
             f"there is no target variable `{name}`",
-            Label(span_of(pattern), f"not in {side.label}"),
+            Label(span_of(pattern), _nothing_called(side) if side.index.mounted else f"not in {side.label}"),
             notes=notes,
             helps=helps,
             fixes=fixes,
@@ -83,6 +81,8 @@ def report_no_target(pattern: Pattern, name: str, meant: Pattern | None, side: S
 def excuse_fitting(pattern: Pattern, side: Side, excused: set[str], missing: list[str]) -> None:
     """What a pattern in error fits, or fits with wider captures, is excused; if that is nothing, the name nearest to it is."""
     fits = fitting(pattern, side) | fitting(widened(pattern), side)
+    if side.index.mounted and not fits:
+        fits = side.index.seen  # all that the used spec has: which of them was meant cannot be said
     excused.update(fits)
     if not fits:
         missing.append(text_of(pattern))
@@ -102,6 +102,24 @@ def _report_conflict(pattern: Pattern, name: str, side: Side, problems: Problems
             helps=(f"give the second one a name of its own, as in `{{{twice}}}` and `{{{'j' if twice != 'j' else 'k'}}}`",),
         ),
     )
+
+
+def _nothing_called(side: Side) -> str:
+    return f"the interface has no {side.word} of this name" if side.index.mounted else f"nothing in {side.label} is called this"
+
+
+def _nearest(name: str, side: Side) -> tuple[str, ...]:
+    """The names that may have been meant; inside a used spec, those of its interface."""
+    if not side.index.mounted:
+        return nearest_variables(name, side.index.map) or (f"`migspec inspect {side.label}` lists its variables",)
+    from migspec.diagnostics.suggest import nearest
+
+    helps = []
+    for near in nearest(name, side.index.names):
+        variable = side.index.lookup(near)[0].variable
+        helps.append(f"did you mean `{near}`, which is `{variable.name}` {described(variable)} here?")
+    names = ", ".join(f"`{one}`" for one in side.index.names) or "none"
+    return tuple(helps) or (f"name one that the interface declares: {names}",)
 
 
 def _replaced(pattern: Pattern, other: Pattern) -> Fix:

@@ -32,7 +32,7 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
             if resize is not None:
                 _report_resize(bound, new, resize, problems, binding)
             elif not all(cell is not None and cell.framework == new.framework for _, cell in old):
-                _check_gates(bound, new, problems, binding)
+                _check_gates(bound, [cell for _, cell in old], new, problems, binding)
         from_tf1 = any(cell is not None and _is_tf1_lstm(cell) and is_bias(source, cell) for source, cell in old)
         to_tf1 = new is not None and _is_tf1_lstm(new) and is_bias(bound.target, new)
         if from_tf1 != to_tf1 and not _adds_to_forget(bound):
@@ -70,25 +70,24 @@ def _labels(bound: Bound, binding: Binding) -> tuple[Label, tuple[Label, ...]]:
     return target, (source,)
 
 
-def _check_gates(bound: Bound, cell: Cell, problems: Problems, binding: Binding) -> None:
+def _check_gates(bound: Bound, old: list[Cell | None], cell: Cell, problems: Problems, binding: Binding) -> None:
     gates, order = bound.gates, _known_order(cell)
+    answers = _gate_answers(cell, old)
+    helps: tuple[str, ...] = ("say which axis holds the gates, `on rows` or `on AXIS`, and let it end as the last one",)
     if isinstance(gates, GateAxis) and gates.axis == len(bound.target.shape) - 1:
         if sorted(canonical_gates(gates.order)) == sorted(order):
             return
         message = f"the gates written are not those of `{bound.target.name}`"
-        place = f"names the blocks {' '.join(gates.order)}"
+        place, helps = f"names the blocks {' '.join(gates.order)}", answers
     else:
         message = f"the gates of `{bound.target.name}` do not end as its last axis"
         place = "cuts another axis than the last one of the target"
     operation = _operation(bound, Gates)
     target, secondary = _labels(bound, binding)
     if operation is None:
-        message, primary, helps = f"the gate order of `{bound.target.name}` is left unsaid", target, _gate_answers(cell)
+        message, primary, helps = f"the gate order of `{bound.target.name}` is left unsaid", target, answers
     else:
         primary, secondary = Label(operation.span, place), (target, *secondary)
-        helps = ("say which axis holds the gates, `on rows` or `on AXIS`, and let it end as the last one",)
-        if isinstance(gates, GateAxis):
-            helps = _gate_answers(cell)
     notes = (
         f"`{bound.target.name}` belongs to {_called(cell)}, whose gates stand in the order {' '.join(order)}",
         "another order has the same shape, so no other check can catch it",
@@ -145,8 +144,12 @@ def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Pro
     )
 
 
-def _gate_answers(cell: Cell) -> tuple[str, ...]:
+def _gate_answers(cell: Cell, old: list[Cell | None]) -> tuple[str, ...]:
+    """What may be written for gates that reach a cell; one answer if the source is a cell whose order is known, too."""
     order = _known_order(cell)
+    known = {_known_order(one) for one in old if one is not None and one.kind == cell.kind == "lstm"}
+    if len(known) == 1 and None not in old:
+        return (f"the source is a cell whose order is known: `gates {known.pop()} -> {order}`",)
     if cell.framework == "tf1":
         return (f"from Keras or PyTorch: `gates ifco -> {order}`", f"if the orders agree already: `gates {order} -> {order}`")
     if cell.kind == "lstm":

@@ -65,12 +65,13 @@ def write_maps(folder: Path, count: int) -> None:
     )
 
 
-def migspec(folder: Path, spec: str, source: str, target: str) -> list[str]:
-    code = f"from migspec.cli.main import run_with\ncode = run_with({['apply', spec, '-s', source, '-t', target, '-o', 'out.safetensors', '--force', '-q']!r})\n{PEAK}\nsys.exit(code)"
+def migspec(spec: str, source: str, target: str) -> list[str]:
+    arguments = ["apply", spec, "-s", source, "-t", target, "-o", "out.safetensors", "--force", "-q"]
+    code = f"from migspec.cli.main import run_with\ncode = run_with({arguments!r})\n{PEAK}\nsys.exit(code)"
     return [sys.executable, "-c", code]
 
 
-def rivals_of_rename(folder: Path) -> dict[str, list[str]]:
+def rivals_of_rename() -> dict[str, list[str]]:
     load_save = (
         "from safetensors.numpy import load_file, save_file\n"
         "w = load_file('old.safetensors')\n"
@@ -79,7 +80,7 @@ def rivals_of_rename(folder: Path) -> dict[str, list[str]]:
     return {"safetensors load + save": [sys.executable, "-c", load_save + PEAK]}
 
 
-def rivals_of_mixed(folder: Path) -> dict[str, list[str]]:
+def rivals_of_mixed() -> dict[str, list[str]]:
     by_framework = f"""
 import numpy, tensorflow as tf
 from safetensors.numpy import save_file
@@ -137,9 +138,9 @@ def main() -> None:
         print(f"{count} matrices of {SIDE} x {SIDE} float32, safetensors -> safetensors, renamed only")
         commands = {
             "cp": ["cp", "old.safetensors", "out.safetensors"],
-            "migspec apply": migspec(folder, "rename.mig", "old.safetensors", "renamed.json"),
+            "migspec apply": migspec("rename.mig", "old.safetensors", "renamed.json"),
         }
-        compare(folder, commands | rivals_of_rename(folder), options.runs)
+        compare(folder, commands | rivals_of_rename(), options.runs)
         (folder / "old.safetensors").unlink()
         make_checkpoint(folder, count)
         print(
@@ -147,9 +148,9 @@ def main() -> None:
         )
         commands = {
             "cp": ["cp", "old.ckpt.data-00000-of-00001", "out.data"],
-            "migspec apply": migspec(folder, "mixed.mig", "old.ckpt", "mixed.json"),
+            "migspec apply": migspec("mixed.mig", "old.ckpt", "mixed.json"),
         }
-        compare(folder, commands | rivals_of_mixed(folder), options.runs)
+        compare(folder, commands | rivals_of_mixed(), options.runs)
 
 
 if __name__ == "__main__":

@@ -77,19 +77,15 @@ variables = st.lists(
 )
 
 
-@given(
-    st.builds(
-        lambda first, last: [*first, *last],
-        st.lists(statements, min_size=1, max_size=4),
-        st.sampled_from(((), ("drop **", "keep **"))),
-    ),
-    variables,
-    variables,
-    st.sampled_from(({}, {"n": 2}, {"x": 0.5})),
-)
-@settings(max_examples=8000, deadline=None)
-def test_a_plan_or_diagnostics(written, old, new, given_values) -> None:
-    spec = "size n, m\nnumber x = 1.0\n" + "\n".join(written)
+sides = st.one_of(st.tuples(variables, variables), variables.map(lambda both: (both, both)))
+rests = st.sampled_from(((), ("drop **", "keep **"), ("same **", "drop **", "keep **")))
+
+
+@given(st.lists(statements, min_size=1, max_size=4), rests, sides, st.sampled_from(({}, {"n": 2}, {"x": 0.5})))
+@settings(max_examples=300, deadline=None)
+def test_a_plan_or_diagnostics(written, rest, both_sides, given_values) -> None:
+    old, new = both_sides
+    spec = "size n, m\nnumber x = 1.0\n" + "\n".join([*written, *rest])
     compilation = compiled(
         spec, VariableMap.of("old", old), VariableMap.of("new", new), given=given_values, allow=("MIG201", "MIG202")
     )

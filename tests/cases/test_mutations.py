@@ -39,7 +39,9 @@ def given_by(case: Case) -> Given:
 
 
 GIVEN = [given_by(case) for case in CASES if "source" in case.blocks]
-TOKENS = sorted({token for one in GIVEN for token in one.tokens} | {"", "\x00", "0", "-", "(", "]", "@", "é", "{i:**}", "9" * 400})
+TOKENS = sorted(
+    {token for one in GIVEN for token in one.tokens} | {"", "\x00", "0", "-", "(", "]", "@", "é", "{i:**}", "9" * 400}
+)
 
 
 @pytest.fixture(scope="module")

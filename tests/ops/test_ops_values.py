@@ -344,3 +344,20 @@ def test_gates_of_a_bundle_go_through_what_joins_it() -> None:
     (joined,) = applied(words("gates icfo -> ifco concat columns"), bundle_of([left, left]))
     assert joined.gates is None
     assert values_of((joined,), [left, left])[0].shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype"),
+    [
+        ("pad 0.5", "int32"),
+        ("pad normal 0.1 seed 1", "int8"),
+        ("pad 300", "int8"),
+        ("pad -1", "uint8"),
+        ("pad 2", "bool"),
+        ("pad zeros", "string"),
+    ],
+)
+def test_padding_that_the_dtype_cannot_hold(op, dtype) -> None:
+    with pytest.raises(OpError) as error:
+        run(f"{op} to [4]", bits((2,), dtype))
+    assert error.value.code == "MIG402"

@@ -176,3 +176,16 @@ def test_why_a_name_that_neither_side_has() -> None:
     (diagnostic,) = error.value.diagnostics
     assert diagnostic.code == "MIG203"
     assert any("blocks/" in one for one in diagnostic.helps)
+
+
+def test_a_variable_that_two_statements_drop_or_keep_is_left_once_by_the_one_that_names_it_best() -> None:
+    spec = "drop **\ndrop a*\ndrop a1\nkeep **\nkeep b1, b*"
+    plan = compile_spec(
+        Text("s.mig", spec),
+        variables_of("old", "a1 [1] float32\na2 [1] float32\nc [1] int8"),
+        variables_of("new", "b1 [1] int8"),
+    ).plan
+    assert plan is not None
+    assert {left.variable: left.cause.line for left in plan.dropped if left.cause} == {"a1": 3, "a2": 2, "c": 1}
+    assert len(plan.dropped) == 3
+    assert [(left.variable, left.cause.line) for left in plan.kept if left.cause] == [("b1", 5)]
