@@ -122,6 +122,7 @@ class NameIndex:
                 self._found[normal_name(name)].append(Found(variable, 0))
         self._forward: Trie | None = None
         self._backward: Trie | None = None
+        self._containing: dict[str, list[str]] | None = None
 
     def __len__(self) -> int:
         return len(self._found)
@@ -154,14 +155,27 @@ class NameIndex:
 
     def candidates(self, query: tuple[SegmentQuery, ...]) -> Iterator[tuple[str, Found]]:
         """Every normal name that the query may fit, with each variable that it stands for."""
-        if query and query[0] is ANY_SEGMENTS and query[-1] is not ANY_SEGMENTS:
-            if self._backward is None:
-                self._backward = Trie(self._found, reverse=True)
-            trie = self._backward
-        else:
-            if self._forward is None:
-                self._forward = Trie(self._found)
-            trie = self._forward
-        for name in trie.find(query):
+        for name in self._names_for(query):
             for found in self._found[name]:
                 yield name, found
+
+    def _names_for(self, query: tuple[SegmentQuery, ...]) -> Iterable[str]:
+        if query[0] is not ANY_SEGMENTS:
+            if self._forward is None:
+                self._forward = Trie(self._found)
+            return self._forward.find(query)
+        if query[-1] is not ANY_SEGMENTS:
+            if self._backward is None:
+                self._backward = Trie(self._found, reverse=True)
+            return self._backward.find(query)
+        # `**/attention/**` has no end to start from: the rarest of the segments that it spells out tells where to look.
+        spelled = [segment[0] for segment in query if segment is not ANY_SEGMENTS and not segment[1]]
+        if not spelled:
+            return list(self._found)
+        if self._containing is None:
+            self._containing = defaultdict(list)
+            for name in self._found:
+                for text in dict.fromkeys(name.split("/")):
+                    self._containing[text].append(name)
+        containing = self._containing
+        return min((containing.get(text, []) for text in spelled), key=len)
