@@ -31,10 +31,6 @@ class Cell:
     kind: Literal["lstm", "gru"]
     path: str
 
-    @property
-    def gate_count(self) -> int:
-        return 4 if self.kind == "lstm" else 3
-
 
 class Cells:
     """The recurrent cells of one side."""

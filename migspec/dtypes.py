@@ -78,6 +78,13 @@ def holds(name: str, value: int | float) -> bool:
     return -largest <= value <= largest
 
 
+def vanishes(name: str, value: float) -> bool:
+    """Whether a value is rounded to zero in a dtype of floats."""
+    _, _, precision, exponent = _TABLE[name]
+    smallest = 2.0 ** (3 - 2 ** (exponent - 1) - precision)
+    return abs(value) <= smallest / 2
+
+
 def numpy_dtype(name: str) -> numpy.dtype:
     """The numpy dtype of this name, in native byte order; `string` is numpy's object dtype (elements are `bytes`).
 

@@ -20,14 +20,6 @@ class Change:
     added: bool
 
 
-def apply_edits(text: Text, edits: Iterable[Edit]) -> str:
-    """The content of `text` with the edits made; one that overlaps an earlier edit is left out."""
-    content = text.content
-    for start, end, replacement in reversed(_in_order(text, edits)):
-        content = content[:start] + replacement + content[end:]
-    return content
-
-
 def changed_lines(text: Text, edits: Iterable[Edit]) -> tuple[Change, ...]:
     """The lines that the edits change, block by block: first as they are, then as they will be."""
     changes: list[Change] = []

@@ -51,6 +51,7 @@ class Add:
 
     def _apply(self, tensor: Tensor, value: float) -> Tensor:
         _floats_only(tensor, self.word)
+        _in_range(tensor, value, self.word)
         if self.gate is None:
             return tensor if value == 0.0 else tensor.with_(Affine(tensor.expression, offset=value), tensor.gates)
         gates = tensor.gates
@@ -109,6 +110,13 @@ class Scale:
             )
         for tensor in bundle:
             _floats_only(tensor, self.word)
+            if dtypes.vanishes(tensor.dtype, value):
+                raise OpError(
+                    "MIG409",
+                    f"`scale {arithmetic_text(self.value)}` is zero in {tensor.dtype}: it would erase the weights",
+                    helps=("put `cast float32` before it, and `cast` behind it",),
+                )
+            _in_range(tensor, value, self.word)
         return (
             bundle
             if value == 1.0
@@ -147,11 +155,14 @@ class CastTo:
         return cls(dtype)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        wanted = context.wanted(len(bundle))
+        wanted = [one.dtype for one in context.wanted(len(bundle))]
+        wants = context.wants()
+        if not isinstance(wants, Wanted) and len({one.dtype for one in wants}) == 1:
+            wanted = [wants[0].dtype] * len(bundle)  # whatever their number, which may be another error
         return tuple(self._apply(tensor, one) for tensor, one in zip(bundle, wanted, strict=True))
 
-    def _apply(self, tensor: Tensor, wanted: Wanted) -> Tensor:
-        dtype = self.dtype or wanted.dtype
+    def _apply(self, tensor: Tensor, wanted: str | None) -> Tensor:
+        dtype = self.dtype or wanted
         if dtype is None:
             raise Unsettled("MIG304", "what follows does not settle the dtype of `cast`", helps=("write it: `cast float32`",))
         if dtype == tensor.dtype:
@@ -330,4 +341,14 @@ def _floats_only(tensor: Tensor, what: str) -> None:
             "MIG409",
             f"`{what}` is for floats, and the tensor is {tensor.dtype}",
             helps=("put `cast float32` before it",) if castable else ("take it out: its values are no real numbers",),
+        )
+
+
+def _in_range(tensor: Tensor, value: float, what: str) -> None:
+    """`add` and `scale` compute in the dtype at their place, so their value must be one that it has."""
+    if not dtypes.holds(tensor.dtype, value):
+        raise OpError(
+            "MIG409",
+            f"{value} is beyond what {tensor.dtype} holds: `{what}` would make infinities",
+            helps=("put `cast float32` before it, and `cast` behind it",),
         )
