@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +70,7 @@ def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) ->
     program, diagnostics = resolve(text, load)
     if given:
         check_given(program, given)
-    return Compilation(program, diagnostics)
+    return Compilation(program, in_reading_order(diagnostics))
 
 
 def compile_spec(
@@ -87,8 +87,20 @@ def compile_spec(
     if given:
         check_given(program, given)
     binding = bind(program, source, target, given)
-    diagnostics = [*found, *check(binding)]
+    diagnostics = in_reading_order((*found, *check(binding)))
     passed = [one for one in diagnostics if one.code in allow and one.code in COVERAGE_CODES]
     warned = tuple(replace(one, severity=Severity.WARNING) for one in passed)
     kept = tuple(one for one in diagnostics if one not in passed)
     return Compilation(program, (*kept, *warned), binding, warned)
+
+
+def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Diagnostics from the top of the spec to its end; what is found in a used spec stands where it is used, and what has no place
+    stands last."""
+
+    def place(one: Diagnostic) -> tuple[bool, int, int]:
+        if one.primary is None:
+            return True, 0, 0
+        return False, one.uses[0].start if one.uses else one.primary.span.start, one.primary.span.start
+
+    return tuple(sorted(diagnostics, key=place))

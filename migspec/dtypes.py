@@ -81,7 +81,7 @@ def holds(name: str, value: int | float) -> bool:
 def vanishes(name: str, value: float) -> bool:
     """Whether a value is rounded to zero in a dtype of floats."""
     _, _, precision, exponent = _TABLE[name]
-    smallest = 2.0 ** (3 - 2 ** (exponent - 1) - precision)
+    smallest: float = 2.0 ** (3 - 2 ** (exponent - 1) - precision)
     return abs(value) <= smallest / 2
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from migspec import arithmetic
 from migspec.bind.types import Scope, Solved
 from migspec.syntax import tree
 from migspec.syntax.spelling import arithmetic_text
 from migspec.text import Span
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ def solve(scope: Scope, equations: Iterable[Equation]) -> tuple[bool, list[Contr
 
     Returns whether any was, and the equations that what is settled contradicts.
     """
+    from fractions import Fraction  # as in `arithmetic`: most specs need none
+
     waiting = list(equations)
     progress = False
     contradictions: list[Contradiction] = []
@@ -120,6 +125,8 @@ def broken_uses(scope: Scope) -> list[Contradiction]:
 
 def _follow_links(scope: Scope) -> bool:
     """Settle names by the definitions that link them to others, forward and backward; whether any was."""
+    from fractions import Fraction
+
     changed = False
     for definition in scope.linked:
         assert definition.value is not None

@@ -182,3 +182,22 @@ def test_arithmetic_on_choices_that_are_no_numbers_is_refused() -> None:
         "y_1": ("x_2",),
         "y_2": ("x_3",),
     }
+
+
+def test_a_list_of_bundles_is_stacked_name_by_name() -> None:
+    spec = "rename x/{e}, y/{e} -> m  stack {e} 0  concat 1"
+    values, made = migrated(compiled(spec, "x/0 [2]\nx/1 [2]\ny/0 [2]\ny/1 [2]", "m [2, 4]"))
+    assert made["m"].tolist() == [[*values["x/0"], *values["y/0"]], [*values["x/1"], *values["y/1"]]]
+    assert codes(compiled(spec.removesuffix("  concat 1"), "x/0 [2]\nx/1 [2]\ny/0 [2]\ny/1 [2]", "m [4, 2]")) == ["MIG303"]
+
+
+@pytest.mark.parametrize(("pattern", "source"), [("a/{i}", "a/0 [2]\na.0 [2]"), ("a/{i+1}", "a/1 [2]\na/01 [2]")])
+def test_two_variables_with_the_same_captures_are_no_bundle(pattern: str, source: str) -> None:
+    assert codes(compiled(f"rename {pattern} -> c/{{i}}  stack 0", source, "c/0 [2, 2]")) == ["MIG208"]
+
+
+def test_every_match_of_a_list_belongs_to_an_instance() -> None:
+    spec = "rename a/{i}/{j}, b/{i} -> c/{i}/{j}  concat 0\ndrop **\nkeep **"
+    assert codes(compiled(spec, "a/0/0 [2]\nb/0 [2]\nb/1 [2]", "c/0/0 [4]")) == ["MIG211"]
+    spec = "rename a/{i}/{j}, b/{j}/{k} -> c/{i}/{j}/{k}  sum\ndrop **\nkeep **"
+    assert "MIG211" in codes(compiled(spec, "a/0/0 [2]\nb/1/1 [2]", "c/0/0/1 [2]"))

@@ -191,3 +191,42 @@ def test_dtypes() -> None:
     # a cast alone on a line is as if every rule ended in it: what needs none is left alone
     _, made = migrated(compiled("cast\nsame **", "a [2] int32\nb [2]", "a [2] int32\nb [2] float64"))
     assert made["a"].dtype == numpy.int32
+
+
+def test_a_lone_double_star_is_the_rest_in_a_drop_and_a_pattern_in_a_rename() -> None:
+    assert moves(compiled("rename ** -> m/**\ndrop **", "a [2]\nb/c [2]", "m/a [2]\nm/b/c [2]")) == {
+        "m/a": ("a",),
+        "m/b/c": ("b/c",),
+    }
+    assert codes(compiled("rename ** -> m/**\ndrop b/*", "a [2]\nb/c [2]", "m/a [2]\nm/b/c [2]")) == ["MIG206"]
+
+
+def test_random_state_of_the_source_is_dropped_like_the_rest() -> None:
+    compilation = compiled("fill x with zeros\ndrop **", "d/seed_generator_state [2] uint32", "x [2]")
+    assert compilation.plan is not None
+    assert [left.variable for left in compilation.plan.dropped] == ["d/seed_generator_state"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "drop a/* except a/*",
+        "same a/* except a/*",
+        "rename a/{i:int} -> b/{i} except b/*",
+        "rename a/{i:0..1} except a/* -> b/{i}",
+        "copy a/{i:int} -> b/{i} except b/**",
+        "same a/x, a/y",  # one name stands for both
+    ],
+)
+def test_a_rule_that_does_nothing_is_an_error(rule: str) -> None:
+    source, target = "a/0 [2]\na/1 [2]\na/x [2] also z\na/y [2] also z", "a/0 [2]\nb/0 [2]\nb/1 [2]\nz [2]"
+    assert codes(compiled(f"{rule}\ndrop **\nkeep **", source, target)) == ["MIG205"]
+
+
+@pytest.mark.parametrize("value", ["300", "-129", "0.5", "normal 1 seed 1"])
+def test_a_fill_that_the_dtype_cannot_hold(value: str) -> None:
+    assert codes(compiled(f"fill x with {value}", "", "x [2] int8")) == ["MIG402"]
+
+
+def test_sizes_of_many_targets_are_counted_before_their_dtypes_are_cast() -> None:
+    assert codes(compiled("cast\nrename a, b -> x", "a [2]\nb [2]", "x [2]")) == ["MIG303"]

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from notation import BLOCK, variables_of
 
 import migspec
 from migspec.bind.bind import bind
@@ -16,14 +17,12 @@ from migspec.library import load
 from migspec.resolve import resolve
 from migspec.syntax.parse import parse
 from migspec.text import Text
-from migspec.variables import Variable, VariableMap
+from migspec.variables import VariableMap
 
 LISTED = [
     f"MIG{number}" for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 412), range(501, 517))
 ]
 HEADINGS = ["## What it means", "## Example", "## How to mend it"]
-BLOCK = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
-VARIABLE = re.compile(r"(\S+) \[([\d, ]*)\] ([a-z0-9_]+)(?: alias (\S+))?")
 
 # What the parser finds, as opposed to what shows only once sizes, mounts or maps are known.
 FOUND_BY_PARSER = ("MIG101", "MIG102", "MIG103", "MIG104", "MIG105", "MIG106", "MIG109")
@@ -84,16 +83,9 @@ def test_the_wrong_examples_are_wrong_in_the_way_they_say(code: str) -> None:
 
 
 def variable_map(code: str, side: str) -> VariableMap:
-    """The map that a page gives for one side: a line for each variable, `name [shape] dtype`, perhaps with `alias name`."""
+    """The map that a page gives for one side."""
     (content,) = blocks(code, side)
-    found: list[Variable] = []
-    for line in content.splitlines():
-        match = VARIABLE.fullmatch(line)
-        assert match is not None, line
-        name, shape, dtype, alias = match.groups()
-        lengths = tuple(int(length) for length in shape.split(",") if length)
-        found.append(Variable(name, lengths, dtype, (alias,) if alias else ()))
-    return VariableMap.of(f"{side} of {code}", found)
+    return variables_of(f"{side} of {code}", content)
 
 
 def verdict(code: str, content: str, folder: Path) -> set[str]:
