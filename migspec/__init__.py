@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from migspec.diagnostics import Diagnostic, SpecError
-    from migspec.migration import Migration, Weights, compile
-    from migspec.migration import open_weights as open
+    from migspec.migration import Migration, compile
     from migspec.plan import Plan
+    from migspec.weights import Weights
+    from migspec.weights import open_weights as open
 
 __version__ = "0.1.0"
 __all__ = ["Diagnostic", "Migration", "Plan", "SpecError", "Weights", "compile", "open"]
@@ -27,9 +28,9 @@ _PLACES = {
     "Diagnostic": ("migspec.diagnostics", "Diagnostic"),
     "SpecError": ("migspec.diagnostics", "SpecError"),
     "Migration": ("migspec.migration", "Migration"),
-    "Weights": ("migspec.migration", "Weights"),
+    "Weights": ("migspec.weights", "Weights"),
     "compile": ("migspec.migration", "compile"),
-    "open": ("migspec.migration", "open_weights"),
+    "open": ("migspec.weights", "open_weights"),
     "Plan": ("migspec.plan", "Plan"),
 }
 

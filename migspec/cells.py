@@ -1,8 +1,9 @@
 """Recurrent cells, recognised from the variable maps: never from a file's kind.
 
 A TF1 cell is a path segment `basic_lstm_cell`, `lstm_cell`, ... (also with `_N`) without a sibling `recurrent_kernel`; a Keras cell has
-siblings `kernel [*, g u]` and `recurrent_kernel [u, g u]`, g = 4 for LSTM and 3 for GRU. The names are those that
-TensorFlow 1's cells gave their scopes (tensorflow/python/ops/rnn_cell_impl.py and tensorflow/contrib/rnn).
+siblings `kernel [*, g u]` and `recurrent_kernel [u, g u]`, g = 4 for LSTM and 3 for GRU; a PyTorch cell has `weight_hh_l0 [g u, u]`,
+with the gates as rows, and siblings with the same ending. The names are those that TensorFlow 1's cells gave their scopes
+(tensorflow/python/ops/rnn_cell_impl.py and tensorflow/contrib/rnn), and those of `torch.nn.LSTM`, `GRU`, `LSTMCell` and `GRUCell`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _TF1_LSTM = re.compile(
 _TF1_GRU = re.compile(r"(gru_cell|gru_block_cell|gru_block_cell_v2|GRUCell|GRUBlockCell)(_[0-9]+)?")
 _TF1_BIASES = ("bias", "biases", "Linear/Bias")
 _TF1_KERNELS = ("kernel", "weights", "Linear/Matrix")
+_TORCH = re.compile(r"(weight|bias)_[ih]h(_l[0-9]+(_reverse)?)?")
 _AVERAGED = "/ExponentialMovingAverage"  # tf.train.ExponentialMovingAverage: as good a weight as the one that it averages
 
 
@@ -27,7 +29,7 @@ _AVERAGED = "/ExponentialMovingAverage"  # tf.train.ExponentialMovingAverage: as
 class Cell:
     """The cell that a variable belongs to: `path` is the normal name of what holds its weights."""
 
-    framework: Literal["tf1", "keras"]
+    framework: Literal["tf1", "keras", "torch"]
     kind: Literal["lstm", "gru"]
     path: str
 
@@ -43,7 +45,10 @@ class Cells:
     def of(self, variable: Variable) -> Cell | None:
         """The cell of a variable, None if it belongs to none."""
         name = normal_name(variable.name)
-        parent = name.rpartition("/")[0]
+        parent, _, last = name.rpartition("/")
+        torch = self._torch(parent, last) if _TORCH.fullmatch(last) else None
+        if torch is not None:
+            return torch
         if parent in self._recurrent:
             return self._keras(parent)
         # Variables of one layer share their parent, so each parent is looked at once.
@@ -70,6 +75,17 @@ class Cells:
         parent = normal_name(variable.name).rpartition("/")[0]
         return self._shapes.get(f"{parent}/{name}" if parent else name)
 
+    def _torch(self, parent: str, last: str) -> Cell | None:
+        """The PyTorch cell of a variable with one of its distinctive names, told by the shape of its recurrent weight."""
+        ending = last.partition("_")[2][2:]
+        recurrent = self._shapes.get(f"{parent}/weight_hh{ending}" if parent else f"weight_hh{ending}")
+        if recurrent is None or len(recurrent.shape) != 2 or not recurrent.shape[1]:
+            return None
+        rows, units = recurrent.shape
+        if rows == 4 * units:
+            return Cell("torch", "lstm", parent)
+        return Cell("torch", "gru", parent) if rows == 3 * units else None
+
     def _keras(self, parent: str) -> Cell | None:
         kernel = self._shapes.get(f"{parent}/kernel" if parent else "kernel")
         recurrent = self._shapes[f"{parent}/recurrent_kernel" if parent else "recurrent_kernel"]
@@ -89,14 +105,18 @@ def is_random_state(variable: Variable) -> bool:
 
 
 def is_bias(variable: Variable, cell: Cell) -> bool:
-    """Whether a variable of a cell is its bias, by the names of all of TF1's generations; its moving average is one too."""
-    return _below(variable, cell) in _TF1_BIASES
+    """Whether a variable of a cell is its bias, by the names of all of TF1's generations; its moving average is one too.
+    A PyTorch cell has two, which it adds."""
+    below = _below(variable, cell)
+    return below.startswith("bias_") if cell.framework == "torch" else below in _TF1_BIASES
 
 
 def is_fused(variable: Variable, cell: Cell) -> bool:
     """Whether a variable holds all gates of its cell side by side: a Keras cell's kernel, recurrent kernel and bias, a TF1 LSTM
-    cell's kernel and bias. (TF1's GRU cells keep their candidate apart.)"""
+    cell's kernel and bias, all of a PyTorch cell. (TF1's GRU cells keep their candidate apart.)"""
     below = _below(variable, cell)
+    if cell.framework == "torch":
+        return _TORCH.fullmatch(below) is not None
     if cell.framework == "keras":
         return below in ("kernel", "recurrent_kernel", "bias")
     return cell.kind == "lstm" and (below in _TF1_KERNELS or below in _TF1_BIASES)

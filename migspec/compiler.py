@@ -25,6 +25,20 @@ COVERAGE_CODES = ("MIG201", "MIG202")
 """What `--allow` may turn into a warning: errors of coverage."""
 
 
+def allowed_codes(allow: Collection[str]) -> tuple[str, ...]:
+    """Each code as `MIG201`, also where `201` or `mig201` is written. ValueError if a code is none of coverage, or if `allow` is one
+    string rather than several."""
+    if isinstance(allow, str):
+        raise ValueError(f'allow takes a list of codes: ["{allow}"]')
+    codes = []
+    for one in allow:
+        code = str(one).upper()
+        codes.append(code if code.startswith("MIG") else f"MIG{code}")
+        if codes[-1] not in COVERAGE_CODES:
+            raise ValueError(f"{one} cannot be allowed: only errors of coverage can, {' and '.join(COVERAGE_CODES)}")
+    return tuple(codes)
+
+
 @dataclass(frozen=True)
 class Compilation:
     """What came of a spec: everything found, and what of it `--allow` let pass."""
@@ -49,9 +63,9 @@ class Compilation:
 
 
 def read_spec(path: str) -> Text:
-    """The text of a spec file; raises SpecError (MIG501) if it cannot be read."""
+    """The text of a spec file; raises SpecError (MIG501) if it cannot be read, or is a plan or other JSON."""
     try:
-        return Text(path, Path(path).read_bytes().decode("utf-8"))
+        content = Path(path).read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise file_error("MIG501", path, "the spec is no UTF-8 text", (str(error),), ("save it as UTF-8",)) from None
     except ValueError as error:  # a path with a NUL byte
@@ -60,9 +74,32 @@ def read_spec(path: str) -> Text:
         from migspec.diagnostics.suggest import nearest
 
         folder = Path(path).parent
-        near = nearest(Path(path).name, [one.name for one in folder.glob("*.mig")]) if folder.is_dir() else []
-        helps = tuple(f"did you mean `{folder / name}`?" for name in near)
+        # Without the ending, which all have, and which would make any two of them alike.
+        near = (
+            nearest(Path(path).name.removesuffix(".mig"), [one.stem for one in folder.glob("*.mig")]) if folder.is_dir() else []
+        )
+        helps = tuple(f"did you mean `{folder / name}.mig`?" for name in near)
         raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error),), helps) from None
+    if content.removeprefix("\ufeff").lstrip().startswith("{"):
+        _refuse_json(path, content)
+    return Text(path, content)
+
+
+def _refuse_json(path: str, content: str) -> None:
+    """Raise SpecError (MIG501) for a JSON file, which is named as a spec by mistake; a spec never begins with a brace."""
+    import json
+
+    try:
+        value = json.loads(content.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return
+    if value.get("format") == "migspec-plan":
+        what, help_text = "a plan", "run it with `migspec apply`; the other commands take the spec that it was made from"
+    elif "variables" in value:
+        what, help_text = "a variable map", "name it as `--source` or `--target`, which a spec speaks of"
+    else:
+        what, help_text = "JSON", "a spec is a text with a statement on each line, such as `rename a/b -> c/d`"
+    raise file_error("MIG501", path, f"this is {what}, not a spec", helps=(help_text,))
 
 
 def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) -> Compilation:
@@ -82,13 +119,15 @@ def compile_spec(
     allow: Collection[str] = (),
 ) -> Compilation:
     """Compile a spec against the variables of both sides. `given` are values of sizes and numbers; `allow` lists codes of coverage
-    errors that are to be warnings. Raises SpecError for a value given to a name that the spec does not define."""
+    errors that are to be warnings. Raises SpecError for a value given to a name that the spec does not define, ValueError for a code
+    that cannot be allowed."""
+    allowed = allowed_codes(allow)
     program, found = resolve(text, load)
     if given:
         check_given(program, given)
     binding = bind(program, source, target, given)
     diagnostics = in_reading_order((*found, *check(binding)))
-    passed = [one for one in diagnostics if one.code in allow and one.code in COVERAGE_CODES]
+    passed = [one for one in diagnostics if one.code in allowed]
     warned = tuple(replace(one, severity=Severity.WARNING) for one in passed)
     kept = tuple(one for one in diagnostics if one not in passed)
     return Compilation(program, (*kept, *warned), binding, warned)

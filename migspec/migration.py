@@ -21,7 +21,6 @@ from migspec.variables import Variable, VariableMap
 if TYPE_CHECKING:
     import os
 
-    import numpy
 
 Progress = Callable[[int], None]
 """Called with a number of bytes that were just written."""
@@ -78,12 +77,11 @@ class Migration:
                 return
         assert path is not None
         written = VariableMap.of(self.target.variables.label, self._written())
-        template = self.target if self.target.format == format_of(path, format) else None
         writer = create_writer(
             path,
             written,
             format=format,
-            template=template,
+            template=self.target,
             overwrite=overwrite,
             reading=(*self.source.files, *self.target.files),
         )
@@ -178,51 +176,12 @@ def _both_open(source: object, target: object) -> Iterator[tuple[Reader, Reader]
         opened.pop_all()
 
 
-class Weights(Mapping[str, "numpy.ndarray"]):
-    """The variables of a checkpoint by name, each read when it is asked for."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-
-    def __getitem__(self, name: str) -> numpy.ndarray:
-        if name not in self.reader.variables:
-            raise KeyError(name)
-        return self.reader.read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return (variable.name for variable in self.reader.variables)
-
-    def __len__(self) -> int:
-        return len(self.reader.variables)
-
-    def __repr__(self) -> str:
-        return f"<weights of {self.reader.path}: {len(self)} variables>"
-
-    @property
-    def variables(self) -> VariableMap:
-        return self.reader.variables
-
-    def close(self) -> None:
-        self.reader.close()
-
-    def __enter__(self) -> Weights:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-def open_weights(path: object) -> Weights:
-    """Open a checkpoint, a model file or a live model as a lazy mapping; raises SpecError (MIG5xx)."""
-    return Weights(open_side(path))
-
-
 def _no_values(named: list[Left], target: VariableMap) -> Diagnostic:
     from migspec.fold import fold_texts
 
     return Diagnostic(
         "MIG218",
-        f"{fold_texts(left.variable for left in named)} should keep its value, and the target has no values",
+        f"{fold_texts(left.variable for left in named)} cannot be kept: the target has no values",
         file=target.label,
         notes=("a variable map says what variables look like, and holds no values",),
         helps=("name a model or a checkpoint as target, or `fill` the variable",),

@@ -8,7 +8,7 @@ these two has a number or a repeated capture that is not allowed, a match betwee
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -101,6 +101,30 @@ def constraints_of(*patterns: Pattern) -> dict[str, Capture]:
                 if isinstance(part, Capture) and part.kind in ("int", "range", "choice"):
                     found.setdefault(part.name, replace(part, scale=1, offset=0))
     return found
+
+
+def conflicting_constraints(patterns: Sequence[Pattern]) -> tuple[Pattern, Capture, Pattern, Capture] | None:
+    """The first two occurrences of one capture that constrain it differently, each with its pattern; None if all agree.
+
+    Unnamed ranges are captures too, paired by their places.
+    """
+    first: dict[str, tuple[Pattern, Capture]] = {}
+    for pattern in patterns:
+        for name, capture in (constraints_of(pattern) | unnamed_ranges(pattern)).items():
+            known = first.setdefault(name, (pattern, capture))
+            if known[1] != capture:
+                return *known, pattern, capture
+    return None
+
+
+def unnamed_ranges(pattern: Pattern) -> dict[str, Capture]:
+    """The ranges `{0..11}` of a pattern as captures, by their places among its unnamed wildcards: `*1`, `*2`, ..."""
+    parts = [part for segment in pattern.segments for part in segment if isinstance(part, Star | DoubleStar | NumberRange)]
+    return {
+        f"*{place}": Capture(f"*{place}", "range", part.low, part.high)
+        for place, part in enumerate(parts, 1)
+        if isinstance(part, NumberRange)
+    }
 
 
 @dataclass(frozen=True, slots=True)

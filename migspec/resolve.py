@@ -12,7 +12,14 @@ from migspec.definitions import Names, defined_in
 from migspec.diagnostics import Diagnostic, Label
 from migspec.ops import WORDS, OpError
 from migspec.pattern_parts import is_number
-from migspec.patterns import capture_names, constraints_of, numeric_captures, unnamed_count
+from migspec.patterns import (
+    capture_names,
+    conflicting_constraints,
+    constraints_of,
+    numeric_captures,
+    unnamed_count,
+    unnamed_ranges,
+)
 from migspec.rules import Mount, Operation, Program, Rule
 from migspec.syntax import tree
 from migspec.syntax.parse import parse
@@ -91,7 +98,13 @@ class _Resolver:
     ) -> Rule | None:
         match body:
             case tree.Move(word=word, sources=sources, targets=targets, ops=ops, if_present=if_present):
-                sound = self._counts_agree((*sources.patterns, *targets.patterns)) and self._numbers_agree(sources, targets)
+                patterns = (*sources.patterns, *targets.patterns)
+                sound = (
+                    self._counts_agree(patterns)
+                    and self._constraints_agree(patterns)
+                    and self._ranges_hold(sources, targets)
+                    and self._numbers_agree(sources, targets)
+                )
                 operations = self._operations(ops, names)
                 if operations is None or not sound:
                     return None
@@ -107,6 +120,54 @@ class _Resolver:
                 if not names.check_content(content):
                     return None
                 return Rule("fill", statement, None, listed, content=content, if_present=if_present)
+
+    def _constraints_agree(self, patterns: Sequence[tree.Pattern]) -> bool:
+        """A capture is one text on both sides: two different constraints on it would leave one of them without effect."""
+        conflict = conflicting_constraints(patterns)
+        if conflict is None:
+            return True
+        first, one, second, other = conflict
+        assert first.span is not None
+        assert second.span is not None
+        place = Label(second.span, f"here it is {_constraint(other)}")
+        name = f"wildcard {one.name[1:]}" if one.name.startswith("*") else f"capture `{one.name}`"
+        helps = [f"write the same for the {name} in both places, or `*` in one of them"]
+        if not one.name.startswith("*"):
+            helps = [f"write the constraint once: it holds wherever `{one.name}` stands"]
+        if one.kind == other.kind == "choice" and len(one.choices) == len(other.choices):
+            pairs = ", ".join(f"{old} to {new}" for old, new in zip(one.choices, other.choices, strict=True))
+            helps.append(
+                f"to pair them in order, {pairs}, give the second another name: `{{{one.name}_new:{'|'.join(other.choices)}}}`"
+            )
+        self.diagnostics.append(
+            Diagnostic(
+                "MIG106",
+                f"the {name} is constrained in two ways",
+                place,
+                (Label(first.span, f"here it is {_constraint(one)}"),),
+                notes=("it stands for one text on both sides",),
+                helps=tuple(helps),
+            )
+        )
+        return False
+
+    def _ranges_hold(self, sources: tree.PatternList, targets: tree.PatternList) -> bool:
+        """An unnamed range on the right says nothing unless the wildcard that it is paired with says the same."""
+        said = {name for pattern in sources.patterns for name in unnamed_ranges(pattern)}
+        for pattern in targets.patterns:
+            for name, capture in unnamed_ranges(pattern).items():
+                if name in said:
+                    continue
+                assert pattern.span is not None
+                self._report(
+                    "MIG106",
+                    f"the range `{{{capture.low}..{capture.high}}}` on the right narrows nothing",
+                    pattern.span,
+                    notes=("an unnamed wildcard takes its text from the left",),
+                    helps=("write the range on the left, and `*` or the same range here",),
+                )
+                return False
+        return True
 
     def _counts_agree(self, patterns: Sequence[tree.Pattern]) -> bool:
         counts = [unnamed_count(pattern) for pattern in patterns]
@@ -276,3 +337,13 @@ class _Resolver:
 
 def _wildcards(count: int) -> str:
     return f"{count} unnamed wildcard{'' if count == 1 else 's'}"
+
+
+def _constraint(capture: tree.Capture) -> str:
+    match capture.kind:
+        case "range":
+            return f"a number from {capture.low} to {capture.high}"
+        case "choice":
+            return "one of " + ", ".join(f"`{choice}`" for choice in capture.choices)
+        case _:
+            return "any number"

@@ -37,6 +37,10 @@ def why(name: str, plan: Plan, source: VariableMap, target: VariableMap) -> str:
         lines.extend(_of_source(found.variable, plan))
     if not lines:
         helps = (nearest_variables(name, target) + nearest_variables(name, source))[:3]
+        if "*" in name or "{" in name:
+            helps = (*helps, "it takes one name; `migspec inspect PATH --filter PATTERN` lists the names that a pattern fits")
+        elif not helps:
+            helps = ("list the names of a side with `migspec inspect PATH --all`",)
         raise file_error(
             "MIG203", f"{source.label} and {target.label}", f"no variable of either side is called `{name}`", helps=helps
         )

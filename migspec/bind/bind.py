@@ -14,6 +14,7 @@ from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.sizes import broken_links, broken_uses, follow_use, solve
 from migspec.bind.sugar import expand_split_gates
+from migspec.bind.swapped import swapped_files, swapped_rule
 from migspec.bind.types import Binding, Bound, Dropped, Enumeration, Instance, Kept, Scope
 from migspec.bind.unclaimed import Unclaimed
 from migspec.cells import Cells, is_random_state
@@ -42,6 +43,9 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
         assert_interface(root, problems)
     enumeration = Enumeration()
     scopes = _enumerate(root, problems, enumeration)
+    swapped = swapped_files(root) if problems or enumeration.failed else None
+    if swapped is not None:
+        return _nothing_bound(program, source, target, swapped)
     sugared = _expand_sugar(enumeration.instances, source, target, problems, enumeration)
     unclaimed = Unclaimed(source, target, sugared, enumeration)
     standing, withdrawn = settle(sugared, problems, unclaimed)
@@ -69,6 +73,12 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
         tuple(enumeration.missing_targets),
         tuple(problems),
     )
+
+
+def _nothing_bound(program: Program, source: VariableMap, target: VariableMap, cause: Diagnostic) -> Binding:
+    """The binding of a spec with an error that makes anything else meaningless: nothing is left uncovered by another cause."""
+    used, covered = ({variable.name for variable in one} for one in (source, target))
+    return Binding(program, source, target, (), (), (), frozenset(used), frozenset(covered), (), (), (), (cause,))
 
 
 def check_given(program: Program, given: Mapping[str, int | float]) -> None:
@@ -110,10 +120,15 @@ def _enumerate(scope: Scope, problems: Problems, result: Enumeration) -> list[Sc
     """The instances of all rules of a scope and of the specs mounted in it; returns all scopes."""
     problems.uses = scope.uses
     for rule in scope.program.rules:
-        before = len(result.instances), len(result.failed), len(problems)
-        enumerate_rule(rule, scope, problems, result)
-        if before == (len(result.instances), len(result.failed), len(problems)):
-            _report_barren(rule, scope, problems)
+        before = len(result.instances), len(result.failed)
+        wrong = Problems(uses=scope.uses)
+        enumerate_rule(rule, scope, wrong, result)
+        if before == (len(result.instances), len(result.failed)):
+            if not wrong:
+                _report_barren(rule, scope, problems)
+            wrong = (wrong and swapped_rule(rule, scope, result)) or wrong
+        problems.explained |= wrong.explained
+        problems.absorb(wrong)
     scopes = [scope]
     for mounted in scope.program.mounts:
         for inner in mount(scope, mounted, problems, result):

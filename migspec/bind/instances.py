@@ -122,7 +122,8 @@ class _Moves:
         exceptions = self._excepted_targets()
         narrowing: set[Pattern] = set()
         self.choices = list(self._assignments(groups))
-        self._report_partial(items)
+        if len(items) > 1:
+            self._report_partial(items)
         for captures in self.choices:
             sources = self._sources(captures, items)
             if sources is None:

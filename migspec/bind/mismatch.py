@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from migspec.bind.problems import Problems, described
+from migspec.bind.proposals import fused_helps, joining_helps, stack_helps, transpose_helps
 from migspec.bind.side import span_of
 from migspec.bind.types import Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import size_of
 from migspec.ops import Bundle, Tensor, Wanted, shape_text
-from migspec.ops.axes import unpermuted
+from migspec.ops.axes import reordering, unpermuted
 from migspec.ops.values import refused_cast
 from migspec.text import Span
 from migspec.variables import Variable
@@ -49,7 +50,9 @@ def report_count(instance: Instance, bundle: Bundle, problems: Problems) -> None
     place = instance.operations[-1].span if instance.operations else span_of(instance.sources[0].pattern)
     helps: tuple[str, ...]
     if count > 1 and targets == 1:
-        helps = ("make one of them: `concat AXIS`, `stack AXIS`, `sum` or `mean`",)
+        source, target = instance.sources[0].variable, instance.targets[0].variable
+        fused = fused_helps(instance, source.shape, target, problems) if len(instance.sources) == 1 else ()
+        helps = fused or joining_helps(instance, bundle)
     elif count == 1:
         helps = ("make several of it: `split AXIS` or `unstack AXIS`", "to give one tensor to several targets, write `copy`")
     elif count > targets:
@@ -107,7 +110,9 @@ def report_shape(instance: Instance, tensor: Tensor, target: Variable, problems:
             secondary,
             tuple(notes),
             _without_ops_helps(instance, target)
-            or _fused_helps(instance, tensor, target, problems)
+            or fused_helps(instance, tensor.shape, target, problems)
+            or stack_helps(instance, tensor, target)
+            or transpose_helps(instance, target)
             or _split_helps(instance)
             or _shape_helps(tensor, target),
             uses=instance.scope.uses,
@@ -126,23 +131,6 @@ def _without_ops_helps(instance: Instance, target: Variable) -> tuple[str, ...]:
         return ()
     ops = " ".join(operation.span.content for operation in instance.operations)
     return (f"it has the target's shape already without `{ops}`: take {'it' if len(instance.operations) == 1 else 'them'} out",)
-
-
-def _fused_helps(instance: Instance, tensor: Tensor, target: Variable, problems: Problems) -> tuple[str, ...]:
-    """That the kernel of TF1's LSTM cells holds the rows of two of Keras' weights, where the shapes say so."""
-    parent, slash, last = target.name.rpartition("/")
-    sibling = f"{parent}{slash}recurrent_kernel"
-    variables = instance.scope.targets.map
-    if last != "kernel" or sibling not in variables or len(tensor.shape) != 2 or len(target.shape) != 2:
-        return ()
-    rows, columns = tensor.shape
-    if variables[sibling].shape != (rows - target.shape[0], columns) or target.shape[1] != columns:
-        return ()
-    problems.explained.add(sibling)
-    return (
-        f"its rows are those of `{last}` and `recurrent_kernel`: `split gates ifco` deals them out, if it is TF1's LSTM kernel",
-        "from another source: `split gates OLD -> ifco`, with its own order of the gates",
-    )
 
 
 def _split_helps(instance: Instance) -> tuple[str, ...]:
@@ -173,8 +161,7 @@ def _shape_helps(tensor: Tensor, target: Variable) -> tuple[str, ...]:
     if rank == len(need) and rank > 1 and sorted(have) == sorted(need):
         for axes in _usual_permutations(rank):
             if unpermuted(Wanted(need), axes).shape == have:
-                op = "transpose" if axes == tuple(reversed(range(rank))) else f"transpose {' '.join(map(str, axes))}"
-                helps.append(f"if the axes are in another order: `{op}`")
+                helps.append(f"if the axes are in another order: `{reordering(axes)}`")
                 break
     if size_of(have) == size_of(need) and not helps:
         helps.append("if only the shape differs, row by row: `reshape`")

@@ -13,8 +13,10 @@ from migspec.bind.types import Beaten, Element, Instance
 from migspec.bind.unclaimed import Unclaimed
 from migspec.diagnostics import Diagnostic, Fix, Label
 from migspec.patterns import is_exact, is_rest
+from migspec.rules import Rule
 
 _Claim = tuple[Instance, Element]
+_TWICE = ("the same statement is written twice: take one out",)
 
 
 def settle(instances: Sequence[Instance], problems: Problems, unclaimed: Unclaimed) -> tuple[list[Instance], list[Instance]]:
@@ -136,7 +138,8 @@ def _report_double(
         message = f"two rules claim the {side} variable `{variable.name}`"
         if first is second:
             message = f"one rule takes the {side} variable `{variable.name}` twice"
-    fixes = _fixes(first, second, first_element, second_element, side)
+    twice = first is not second and _written_twice(first.rule, second.rule)
+    fixes = () if twice else _fixes(first, second, first_element, second_element, side)
     problems.add(
         (code, first.rule, second.rule, first_element.pattern.span, second_element.pattern.span),
         Diagnostic(
@@ -145,12 +148,17 @@ def _report_double(
             Label(span_of(second_element.pattern), "claimed again here"),
             (Label(span_of(first_element.pattern), f"{described(variable)} in {label} is claimed here"),),
             notes=tuple(note for one in (first, second) for note in one.notes if f"`{variable.name}`" in note),
-            helps=() if fixes else _helps(first_claim, second_claim, side, unclaimed),
+            helps=_TWICE if twice else () if fixes else _helps(first_claim, second_claim, side, unclaimed),
             fixes=fixes,
             uses=second.scope.uses,
         ),
         variable.name,
     )
+
+
+def _written_twice(first: Rule, second: Rule) -> bool:
+    """Whether two rules are the same statement; only the places differ at which its words stand."""
+    return first is not second and first.statement.span.content.split() == second.statement.span.content.split()
 
 
 def _helps(

@@ -9,11 +9,12 @@ from functools import partial
 from migspec.arithmetic import linear_of
 from migspec.bind.mismatch import report_count, report_dtype, report_shape, sources_label, target_of, targets_note
 from migspec.bind.problems import Problems
+from migspec.bind.proposals import fused_helps, transpose_helps
 from migspec.bind.sizes import Equation
 from migspec.bind.types import Bound, Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import Read, reads
-from migspec.ops import Bundle, CastTo, Context, OpError, Tensor, Wanted, Wants, shape_text
+from migspec.ops import Bundle, CastTo, Context, Gates, OpError, Split, Tensor, Wanted, Wants, shape_text
 from migspec.rules import Operation
 from migspec.syntax.spelling import arithmetic_text
 from migspec.syntax.tree import Binary, Reference
@@ -103,6 +104,13 @@ def bind_instance(instance: Instance, problems: Problems) -> tuple[Bound, ...] |
 def _report_op(instance: Instance, result: Flow, operation: Operation, error: OpError, problems: Problems) -> None:
     now = ", ".join(dict.fromkeys(f"{tensor.dtype} {shape_text(tensor.shape)}" for tensor in result.bundle[:4]))
     notes = (*error.notes, targets_note(instance)) if instance.targets else error.notes
+    helps = error.helps
+    if len(instance.sources) == len(instance.targets) == 1 and error.code == "MIG302":
+        source, target = instance.sources[0].variable, instance.targets[0].variable
+        if isinstance(operation.word, Split):
+            helps = fused_helps(instance, source.shape, target, problems) or helps
+        elif isinstance(operation.word, Gates):
+            helps = (*transpose_helps(instance, target), *helps)
     contradiction = _contradiction(instance, result, operation)
     code, message = error.code, error.message
     secondary = [sources_label(instance)]
@@ -117,7 +125,7 @@ def _report_op(instance: Instance, result: Flow, operation: Operation, error: Op
             Label(operation.span, f"it is given {now}" if len(instance.operations) > 1 else ""),
             tuple(secondary),
             notes=notes,
-            helps=error.helps,
+            helps=helps,
             uses=instance.scope.uses,
         ),
         target_of(instance),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from migspec.bind.types import Binding
 from migspec.check.conventions import check_conventions
 from migspec.check.coverage import check_coverage
+from migspec.check.forget_biases import check_forget_biases
 from migspec.check.layouts import check_layouts
 from migspec.check.precision import check_precision
 from migspec.diagnostics import Diagnostic
@@ -12,6 +13,7 @@ from migspec.diagnostics import Diagnostic
 CHECKS: tuple[Callable[[Binding], Iterator[Diagnostic]], ...] = (
     check_coverage,
     check_layouts,
+    check_forget_biases,
     check_conventions,
     check_precision,
 )

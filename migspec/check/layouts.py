@@ -15,6 +15,7 @@ from migspec.rules import Operation
 from migspec.variables import Variable
 
 _KERAS_ORDERS = {"lstm": "ifco", "gru": "zrh"}
+_TORCH_ORDERS = {"lstm": "ifco", "gru": "rzh"}  # `torch.nn.LSTM` and `torch.nn.GRU`, which call c g and h n
 _TF1_LSTM_ORDER = "icfo"
 
 
@@ -27,10 +28,10 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
         new = target_cells.of(bound.target)
         if not old:
             continue
-        if new is not None and is_fused(bound.target, new):
+        if new is not None and new.framework != "torch" and is_fused(bound.target, new):
             resize = _resize_without_gates(bound)
             if resize is not None:
-                _report_resize(bound, new, resize, problems, binding)
+                _report_resize(bound, [cell for _, cell in old], new, resize, problems, binding)
             elif not all(cell is not None and cell.framework == new.framework for _, cell in old):
                 _check_gates(bound, [cell for _, cell in old], new, problems, binding)
         from_tf1 = any(cell is not None and _is_tf1_lstm(cell) and is_bias(source, cell) for source, cell in old)
@@ -47,12 +48,25 @@ def _is_tf1_lstm(cell: Cell) -> bool:
 
 def _called(cell: Cell) -> str:
     """A cell as an error names it."""
-    return "a TF1 LSTM cell" if cell.framework == "tf1" else f"a Keras {cell.kind.upper()}"
+    if cell.framework == "tf1":
+        return "a TF1 LSTM cell"
+    return f"a {'Keras' if cell.framework == 'keras' else 'PyTorch'} {cell.kind.upper()}"
 
 
 def _known_order(cell: Cell) -> str:
     """The order of the gates of a cell in which all of them stand side by side."""
-    return _TF1_LSTM_ORDER if cell.framework == "tf1" else _KERAS_ORDERS[cell.kind]
+    if cell.framework == "tf1":
+        return _TF1_LSTM_ORDER
+    return (_KERAS_ORDERS if cell.framework == "keras" else _TORCH_ORDERS)[cell.kind]
+
+
+def _source_order(cell: Cell, old: list[Cell | None]) -> str | None:
+    """The one order of the sources' gates, if they are cells of the target's kind whose order is known. TF1's GRU has none: its
+    candidate stands apart."""
+    if any(one is None or one.kind != cell.kind or (one.framework, one.kind) == ("tf1", "gru") for one in old):
+        return None
+    orders = {_known_order(one) for one in old if one is not None}
+    return orders.pop() if len(orders) == 1 else None
 
 
 def _operation(bound: Bound, word: type) -> Operation | None:
@@ -126,9 +140,12 @@ def _becomes_gates(bound: Bound, bundle: Bundle, axis: int, place: int) -> bool:
     return any(tensor.gates is not None and tensor.gates.axis == last % len(tensor.shape) for tensor in ends)
 
 
-def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Problems, binding: Binding) -> None:
+def _report_resize(
+    bound: Bound, old: list[Cell | None], cell: Cell, operation: Operation, problems: Problems, binding: Binding
+) -> None:
     target, secondary = _labels(bound, binding)
     order = _known_order(cell)
+    source_order = _source_order(cell, old) or order
     problems.add(
         ("gates", bound.instance.rule),
         Diagnostic(
@@ -137,7 +154,7 @@ def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Pro
             Label(operation.span, "grows or cuts the last gate alone"),
             (target, *secondary),
             ("on an axis that `gates` before it has cut, it works gate by gate",),
-            (f"name the blocks before it: `gates {order} -> {order} {operation.span.content}`, if this is their order",),
+            (f"name the blocks before it: `gates {source_order} -> {order} {operation.span.content}`, if this is their order",),
             uses=bound.instance.scope.uses,
         ),
         bound.target.name,
@@ -147,9 +164,11 @@ def _report_resize(bound: Bound, cell: Cell, operation: Operation, problems: Pro
 def _gate_answers(cell: Cell, old: list[Cell | None]) -> tuple[str, ...]:
     """What may be written for gates that reach a cell; one answer if the source is a cell whose order is known, too."""
     order = _known_order(cell)
-    known = {_known_order(one) for one in old if one is not None and one.kind == cell.kind == "lstm"}
-    if len(known) == 1 and None not in old:
-        return (f"the source is a cell whose order is known: `gates {known.pop()} -> {order}`",)
+    known = _source_order(cell, old)
+    if known is not None:
+        torch = old[0] is not None and old[0].framework == "torch"
+        source = f"PyTorch's {cell.kind.upper()}, a cell" if torch else "a cell"
+        return (f"the source is {source} whose order is known: `gates {known} -> {order}`",)
     if cell.framework == "tf1":
         return (f"from Keras or PyTorch: `gates ifco -> {order}`", f"if the orders agree already: `gates {order} -> {order}`")
     if cell.kind == "lstm":
@@ -178,7 +197,7 @@ def _report_forget_bias(
     if _operation(bound, Gates) is None:
         # The order of the other side, if it is a Keras cell; else the blocks are named and stay where they are.
         other = new if from_tf1 else next(iter(old), None)
-        order = _KERAS_ORDERS[other.kind] if other is not None and other.framework == "keras" else _TF1_LSTM_ORDER
+        order = _known_order(other) if other is not None and other.framework != "tf1" else _TF1_LSTM_ORDER
         orders = (_TF1_LSTM_ORDER, order) if from_tf1 else (order, _TF1_LSTM_ORDER)
         cut = f"`gates {' -> '.join(orders)}` and then "
     if from_tf1:

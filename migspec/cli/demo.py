@@ -27,7 +27,8 @@ def command(keep: str | None) -> int:
     """Migrate a TensorFlow 1 LSTM into Keras 3, step by step.
 
     Everything is real: TensorFlow builds, trains and saves the old model, migspec migrates it, Keras loads the result, and both
-    models run on the same inputs. It takes some ten seconds, and needs TensorFlow: pip install 'migspec[tensorflow]'
+    models run on the same inputs. It takes some ten seconds, and needs TensorFlow: pip install 'migspec[tensorflow]', or from a
+    checkout: pip install '.[tensorflow]'
     """
     from migspec.demo import frameworks
     from migspec.demo.workplace import workplace

@@ -57,7 +57,10 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, color: str) -> int:
 def _files(paths: tuple[str, ...]) -> Iterator[str]:
     for path in paths:
         if path != "-" and Path(path).is_dir():
-            yield from sorted(str(one) for one in Path(path).rglob("*.mig"))
+            below = sorted(str(one) for one in Path(path).rglob("*.mig"))
+            if not below:
+                print(f"{path}: there are no .mig files below this folder", file=sys.stderr)
+            yield from below
         else:
             yield path
 

@@ -24,16 +24,25 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="One line a variable, and its aliases: layers are not folded.")
 def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: bool) -> int:
     """List the variables of PATH: a checkpoint, a model file, a variable map, or package.module:function."""
+    if stats and as_json:
+        raise click.UsageError("--stats and --json exclude each other: a variable map holds no values")
     from migspec.sides import open_side
 
     reader = open_side(path)
     variables = list(_fitting(reader.variables, pattern))
+    hint = (
+        f"no variable fits '{pattern}': `*` stays inside one segment, `**` spans several, as in `**/kernel`"
+        if pattern is not None and not variables
+        else None
+    )
     if as_json:
         import json
 
         from migspec.formats.variable_map_json import to_json
 
         click.echo(json.dumps(to_json(VariableMap.of(reader.variables.label, variables)), indent=1))
+        if hint is not None:
+            print(hint, file=sys.stderr)
         return 0
     lines = _all(variables, reader, stats) if every or stats else _folded(variables)
     for line in lines:
@@ -42,6 +51,8 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
 
     total = bytes_text(sum(variable.nbytes for variable in variables))
     print(f"{reader.format}: {len(variables)} variables, {total}", file=sys.stderr)
+    if hint is not None:
+        print(hint, file=sys.stderr)
     return 0
 
 

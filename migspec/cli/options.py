@@ -14,6 +14,8 @@ from migspec.diagnostics import SpecError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_SIDE = "a checkpoint or model file, a variable map in JSON, or package.module:function that returns a model."
+
 
 def _settings(context: click.Context, option: click.Parameter, written: tuple[str, ...]) -> tuple[tuple[str, int | float], ...]:
     """Each `NAME=VALUE` as a name and a number."""
@@ -33,15 +35,12 @@ def _settings(context: click.Context, option: click.Parameter, written: tuple[st
 
 def _allowed_codes(context: click.Context, option: click.Parameter, written: tuple[str, ...]) -> tuple[str, ...]:
     """Each code as `MIG201`; only those of coverage can be allowed."""
-    from migspec.compiler import COVERAGE_CODES
+    from migspec.compiler import allowed_codes
 
-    codes = tuple(code.upper() if code.upper().startswith("MIG") else f"MIG{code}" for code in written)
-    for code, one in zip(codes, written, strict=True):
-        if code not in COVERAGE_CODES:
-            raise click.BadParameter(
-                f"{one} cannot be allowed: only errors of coverage can, {' and '.join(COVERAGE_CODES)}", context, option
-            )
-    return codes
+    try:
+        return allowed_codes(written)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
 
 
 def sides(required: bool) -> Callable[[Command], Command]:
@@ -53,11 +52,11 @@ def sides(required: bool) -> Callable[[Command], Command]:
             "-t",
             required=required,
             metavar="T",
-            help="What is filled: a checkpoint or model file, a variable map in JSON, or package.module:function that returns a model.",
+            help=f"What is filled: {_SIDE}",
         )(command)
-        return click.option(
-            "--source", "-s", required=required, metavar="S", help="Where the weights come from: the same choices."
-        )(command)
+        return click.option("--source", "-s", required=required, metavar="S", help=f"Where the weights come from: {_SIDE}")(
+            command
+        )
 
     return add
 

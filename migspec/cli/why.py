@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from migspec.cli.options import settings, sides, style, style_of
@@ -26,6 +28,8 @@ def command(
     quiet: bool,
 ) -> int:
     """Say what happens to VARIABLE (of either side, under any of its names): the statement, the shapes, each step."""
+    if not Path(spec).exists() and Path(variable).is_file():
+        raise click.UsageError(f"the variable comes first, then the spec: migspec why '{spec}' '{variable}'")
     from migspec.compiler import compile_spec, read_spec
     from migspec.sides import open_side
     from migspec.why import why

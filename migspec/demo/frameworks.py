@@ -8,7 +8,7 @@ import os
 from migspec.diagnostics import SpecError, file_error
 from migspec.models.startup_log import tensorflow_starts_quietly
 
-_INSTALL = "install them: `pip install 'migspec[tensorflow]'`"
+_INSTALL = "install them: `pip install 'migspec[tensorflow]'`, or from a checkout: `pip install '.[tensorflow]'`"
 
 
 def load() -> str:

@@ -39,6 +39,8 @@ _CAUSES = {
 def writing_failed(path: str, error: OSError) -> SpecError:
     """The diagnostic (MIG514) for an operating system's refusal to write `path`."""
     cause, help_text = _CAUSES.get(error.errno or 0, (os.strerror(error.errno) if error.errno else str(error), ""))
+    if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(os.path.realpath(path))):  # noqa: PTH112, PTH120 (a long name)
+        cause, help_text = "its folder takes no new files", "write to another folder"  # `/proc`, say
     return file_error("MIG514", path, f"`{path}` cannot be written: {cause}", helps=[help_text] if help_text else [])
 
 

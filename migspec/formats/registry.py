@@ -12,6 +12,7 @@ from migspec.diagnostics.model import SpecError, file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.formats.base import Reader, Writer
 from migspec.formats.input import reading_failed
+from migspec.formats.live_names import live_name_help
 from migspec.formats.recognition import Foreign, Recognised, recognise
 from migspec.variables import VariableMap
 
@@ -189,10 +190,11 @@ def _is_same_file(left: str, right: str) -> bool:
 
 def _not_found(path: str) -> SpecError:
     folder = Path(path).parent
-    helps = []
+    live = live_name_help(path)
+    helps = [] if live is None else [live]
     try:
-        names = {entry.name.removesuffix(".index") for entry in folder.iterdir()}
-        near = nearest(Path(path).name, names)
+        names = {entry.name.removesuffix(".index") for entry in folder.iterdir() if entry.suffix != ".py"}
+        near = nearest(Path(path).name, names) if live is None else []
         if near:
             helps.append("did you mean " + ", ".join(f"`{folder / name}`" for name in near) + "?")
     except OSError:
@@ -201,12 +203,13 @@ def _not_found(path: str) -> SpecError:
 
 
 def _not_recognised(path: str, found: Foreign) -> SpecError:
+    help_text = found.help or (live_name_help(path) if path.endswith(".py") else None)
     return file_error(
         "MIG502",
         path,
         f"`{path}` is not a format that migspec reads: {found.what}",
         notes=[f"migspec reads: {'; '.join(_READ)}"],
-        helps=[found.help] if found.help else [],
+        helps=[help_text] if help_text else [],
     )
 
 

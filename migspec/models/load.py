@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from migspec.diagnostics import SpecError, file_error
+from migspec.formats.live_names import live_name_help
 from migspec.models.base import LiveModel
 from migspec.models.staging import cause
 
@@ -119,9 +120,9 @@ def _import(name: str, reference: str) -> Any:
             raise _user_error(error, reference, message, f"install `{missing}`") from error
         message = f"there is no module `{missing}`"
         notes = (f"looked in {Path.cwd()} and in the installed packages",)
-        raise _refused(
-            reference, message, notes, ("name it as for `python -m`, from the folder that it is found in",)
-        ) from error
+        help_text = live_name_help(reference) if name.endswith(".py") else None
+        helps = (help_text or "name it as for `python -m`, from the folder that it is found in",)
+        raise _refused(reference, message, notes, helps) from error
     except (Exception, SystemExit) as error:
         raise _user_error(error, reference, f"`{name}` cannot be imported") from error
 

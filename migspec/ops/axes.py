@@ -176,3 +176,11 @@ def unpermuted(wanted: Wanted, axes: tuple[int, ...] | None) -> Wanted:
 def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
     """The permutation that undoes `axes`."""
     return tuple(axes.index(axis) for axis in range(len(axes)))
+
+
+def reordering(axes: tuple[int, ...]) -> str:
+    """The op that puts axes in this order, as it is best written: with the letters of a convolution where they are its axes."""
+    letters = {(2, 3, 1, 0): "permute OIHW -> HWIO", (3, 2, 0, 1): "permute HWIO -> OIHW"}
+    if axes in letters:
+        return letters[axes]
+    return "transpose" if axes == tuple(reversed(range(len(axes)))) else f"transpose {' '.join(map(str, axes))}"

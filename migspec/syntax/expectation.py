@@ -35,6 +35,8 @@ _OPERATORS = frozenset({"PLUS", "MINUS", "TIMES", "DIVIDED"})
 _FOUND = re.compile(r'"(?:[^"\\]|\\.)*"|[=-]>|[^\s,"()\[\]{}]+|\S')
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMA_BEFORE_KEYWORD = re.compile(r",\s*(because|except|with|if)\s+\Z")
+_ABOVE = re.compile(r"^[ \t]*(?!mig[ \t])[^\s#]", re.MULTILINE)
+"""A line that a statement may stand on: neither empty nor a comment alone, nor the version."""
 _MANY = 4
 
 
@@ -138,9 +140,15 @@ def _no_statement(code: str, found: Span) -> Malformed:
     near = suggestions(word, _STATEMENTS)
     fixes = [replacement(found, name) for name in near[:1]]
     helps = did_you_mean(near)
+    if word == "remap":
+        helps = ("reorder the rows of the table in its file first, or leave it behind: `drop` it, and `fill` the target",)
+        return malformed("MIG108", "`remap` is not supported by this version of migspec", found, helps=helps)
     if word in {name.split()[0] for name in WORDS} | {"->", "because", "except", "if", "with"}:
         helps = ("a line that continues the statement above it is indented",)
         fixes = [Fix("indent the line", (Edit(Span(found.text, found.start, found.start), "    "),))]
+        if not _ABOVE.search(found.text.content[: found.start]):
+            helps = (f"`{word}` stands behind a statement such as `rename a -> b`, on its line or indented below it",)
+            fixes = []
     elif not near and re.search(r"\s->\s", code):
         helps = ("a line that moves variables begins with `rename` or `copy`",)
         fixes = []
@@ -177,6 +185,8 @@ def _wrong_word(accepted: frozenset[str], found: Span, before: str) -> Malformed
         if not near:
             helps.insert(0, f"ops are {_listed(f'`{name}`' for name in WORDS)}")
         return malformed("MIG103", f"no op is called `{word}`", found, helps=helps, fixes=fixes)
+    if before.strip() == "cast":
+        helps, fixes = ["the op `cast DTYPE` stands behind a statement, on its line or indented below it"], []
     helps = helps or list(_usage(before))
     return malformed("MIG101", f"expected {_words(accepted)}, found `{word}`", found, helps=helps, fixes=fixes)
 

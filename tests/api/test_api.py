@@ -75,6 +75,13 @@ class TestCompile:
         migration = compiled(folder, allow=["MIG201"])
         assert [left.variable for left in migration.plan.dropped] == ["step"]
         assert len(migration.plan.allowed) == 1
+        assert compiled(folder, allow=["201"]).plan == migration.plan  # as on the command line
+
+    def test_what_cannot_be_allowed_is_refused(self, folder: Path) -> None:
+        with pytest.raises(ValueError, match="MIG301 cannot be allowed: only errors of coverage can, MIG201 and MIG202"):
+            compiled(folder, allow=["MIG301"])
+        with pytest.raises(ValueError, match=r'a list of codes: \["MIG201"\]'):
+            compiled(folder, allow="MIG201")
 
     @pytest.mark.parametrize(
         ("spec", "source", "target", "code"),
@@ -164,6 +171,29 @@ class TestOpen:
                 weights["nothing"]
             assert weights.variables["dense/kernel"].shape == (3, 4)
             assert repr(weights) == f"<weights of {folder / 'old.npz'}: 3 variables>"
+
+    def test_names_are_found_as_in_a_spec(self, folder: Path) -> None:
+        numpy.savez(
+            folder / "dots.npz", **{"a.b": numpy.ones(2), "c/d": numpy.zeros(3), "e.f": numpy.ones(4), "e/f": numpy.ones(5)}
+        )
+        with migspec.open(folder / "dots.npz") as weights:
+            assert [len(weights[name]) for name in ("a.b", "a/b", "c/d", "c.d", "e.f", "e/f")] == [2, 2, 3, 3, 4, 5]
+            assert list(weights) == ["a.b", "c/d", "e.f", "e/f"] and "c.d" in weights
+        (folder / "map.json").write_text(
+            '{"variables": {"w": {"shape": [1], "dtype": "float32", "aliases": ["x/y", "z"]},'
+            ' "v": {"shape": [1], "dtype": "float32", "aliases": ["z"]}}}'
+        )
+        weights = migspec.open(folder / "map.json")
+        assert "x.y" in weights and "z" not in weights and 3 not in weights
+        with pytest.raises(KeyError, match="`z` fits several variables: w, v"):
+            weights["z"]
+
+    def test_an_unknown_name_is_told_with_the_nearest(self, folder: Path) -> None:
+        with (
+            migspec.open(folder / "old.npz") as weights,
+            pytest.raises(KeyError, match="called `dense/bais`; did you mean `dense/bias`"),
+        ):
+            weights["dense/bais"]
 
     def test_values_are_read_when_they_are_asked_for(self, folder: Path) -> None:
         """Damage in one variable does not hinder the others."""

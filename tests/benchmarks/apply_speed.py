@@ -4,7 +4,7 @@
 
 Two migrations of the same bytes: safetensors -> safetensors, renamed only; and a TensorFlow checkpoint -> safetensors, with every matrix
 transposed and every LSTM kernel's gates reordered. Each is run in turn with its rivals, each run in a process of its own,
-imports included, page cache warm, outputs not synced by the rivals (migspec syncs, as `apply` does). Printed are the
+imports included, page cache warm. Only `cp, synced` and migspec wait until the output is on the disk. Printed are the
 median wall time, its ratio to `cp`, and the peak resident memory (VmHWM, which counts mapped pages).
 """
 
@@ -99,6 +99,11 @@ save_file(out, 'out.safetensors')
     return {"tf.train.load_checkpoint + safetensors save": [sys.executable, "-c", by_framework]}
 
 
+def copies(source: str) -> dict[str, list[str]]:
+    """A copy of the file, and a copy that is on the disk when it ends, as the output of `apply` is."""
+    return {"cp": ["cp", source, "out.copy"], "cp, synced": ["sh", "-c", f"cp {source} out.copy && sync out.copy"]}
+
+
 def compare(folder: Path, commands: dict[str, list[str]], runs: int) -> None:
     """Run the commands in turn and print a line for each."""
     times: dict[str, list[float]] = {name: [] for name in commands}
@@ -136,8 +141,7 @@ def main() -> None:
         write_maps(folder, count)
         make_safetensors(folder, count)
         print(f"{count} matrices of {SIDE} x {SIDE} float32, safetensors -> safetensors, renamed only")
-        commands = {
-            "cp": ["cp", "old.safetensors", "out.safetensors"],
+        commands = copies("old.safetensors") | {
             "migspec apply": migspec("rename.mig", "old.safetensors", "renamed.json"),
         }
         compare(folder, commands | rivals_of_rename(), options.runs)
@@ -146,8 +150,7 @@ def main() -> None:
         print(
             f"{count} matrices of {SIDE} x {SIDE} float32, TensorFlow checkpoint -> safetensors, transposed, half of them with gates reordered"
         )
-        commands = {
-            "cp": ["cp", "old.ckpt.data-00000-of-00001", "out.data"],
+        commands = copies("old.ckpt.data-00000-of-00001") | {
             "migspec apply": migspec("mixed.mig", "old.ckpt", "mixed.json"),
         }
         compare(folder, commands | rivals_of_mixed(), options.runs)

@@ -39,7 +39,7 @@ def test_errors_are_the_result(folder: Path) -> None:
     (folder / "bad.mig").write_text("rename dense/kernel -> head/kernel\nrename dense/bia -> head/bias\ndrop global_step\n")
     finished = migspec("check", "bad.mig", *BOTH)
     assert finished.code == 1
-    assert finished.codes == ["MIG203", "MIG301", "MIG202"]
+    assert finished.codes == ["MIG301", "MIG203", "MIG202"]  # from the top of the spec to its end
     assert "did you mean `dense/bias`" in finished.out and "temperature" in finished.out
     assert finished.err == "3 errors\n"
 

@@ -93,6 +93,15 @@ class TestFmt:
         assert (folder / "good2.mig").read_text() == pretty
         assert migspec("fmt", "--check", "bad.mig").code == 1
 
+    def test_a_folder_without_specs_is_told(self, folder: Path) -> None:
+        (folder / "empty").mkdir()
+        finished = migspec("fmt", "empty")
+        assert (finished.code, finished.out, finished.err) == (0, "", "empty: there are no .mig files below this folder\n")
+
+    def test_unrelated_names_are_not_suggested(self, folder: Path) -> None:
+        assert "did you mean" not in migspec("fmt", "nosuch.mig").err
+        assert "did you mean `good.mig`?" in migspec("fmt", "god.mig").err
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_folder_without_permission(self, folder: Path) -> None:
         (folder / "sealed").mkdir()

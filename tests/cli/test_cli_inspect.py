@@ -114,3 +114,17 @@ def test_stats_of_a_damaged_file(folder: Path) -> None:
     finished = migspec("inspect", "new.npz", "--stats")
     assert (finished.code, finished.codes) == (2, ["MIG504"])
     assert "new.npz" in finished.err
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_a_filter_that_fits_nothing_says_what_a_star_fits(folder: Path, json_too: tuple[str, ...]) -> None:
+    finished = migspec("inspect", "old.npz", "--filter", "*kernel", *json_too)
+    assert finished.code == 0
+    assert "`*` stays inside one segment" in finished.err and "`**/kernel`" in finished.err
+    assert "segment" not in migspec("inspect", "old.npz", "--filter", "**/kernel", *json_too).err
+
+
+def test_stats_are_no_part_of_a_variable_map(folder: Path) -> None:
+    finished = migspec("inspect", "old.npz", "--stats", "--json")
+    assert (finished.code, finished.out) == (2, "")
+    assert "--stats and --json" in finished.err

@@ -113,6 +113,19 @@ class TestWhy:
         assert (finished.code, finished.out, finished.codes) == (1, "", ["MIG203"])
         assert "did you mean `head/kernel`, float32 [4, 3]?" in finished.err
 
+    def test_a_pattern_is_no_name(self, folder: Path) -> None:
+        finished = migspec("why", "head/*", "good.mig", "-s", "old.npz", "-t", "new.npz")
+        assert finished.codes == ["MIG203"] and "it takes one name" in finished.err and "--filter" in finished.err
+
+    def test_a_name_like_no_other(self, folder: Path) -> None:
+        finished = migspec("why", "zzz", "good.mig", "-s", "old.npz", "-t", "new.npz")
+        assert finished.codes == ["MIG203"] and "`migspec inspect PATH --all`" in finished.err
+
+    def test_swapped_arguments(self, folder: Path) -> None:
+        finished = migspec("why", "good.mig", "head/bias", "-s", "old.npz", "-t", "new.npz")
+        assert (finished.code, finished.out) == (2, "")
+        assert "the variable comes first, then the spec: migspec why 'head/bias' 'good.mig'" in finished.err
+
     def test_what_was_allowed(self, folder: Path) -> None:
         (folder / "short.mig").write_text("rename dense/kernel -> head/kernel transpose\nrename dense/bias -> head/bias\n")
         allow = ("--allow", "MIG201", "--allow", "MIG202")

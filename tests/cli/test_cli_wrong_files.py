@@ -119,3 +119,43 @@ def test_an_empty_spec_covers_nothing(folder: Path) -> None:
     (folder / "empty.mig").touch()
     finished = migspec("check", "empty.mig", "-s", "old.npz", "-t", "new.npz")
     assert (finished.code, finished.codes) == (1, ["MIG201", "MIG202"])
+
+
+def test_json_is_no_spec(folder: Path) -> None:
+    assert migspec("plan", "good.mig", "-s", "old.npz", "-t", "new.npz", "-o", "plan.json").code == 0
+    (folder / "other.json").write_text("{}")
+    for name, said in (("plan.json", "a plan"), ("new.json", "a variable map"), ("other.json", "JSON")):
+        for command in (*commands(name, "old.npz", "new.npz")[:3], ("check", name), ("fmt", name)):
+            finished = migspec(*command)
+            assert (finished.code, finished.codes) == (2, ["MIG501"])
+            assert f"this is {said}, not a spec" in finished.out + finished.err
+    assert "`migspec apply`" in migspec("check", "plan.json").out
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "name", "place"),
+    [
+        ("./km:make", "MIG501", "km:make", ""),
+        ("sub/km:make", "MIG501", "sub.km:make", ""),
+        ("../other/km:make", "MIG501", "km:make", "runs in its folder, `../other`"),
+        ("km.py", "MIG502", "km:make", ""),
+        ("gone.py", "MIG501", "gone:build", ""),
+        ("km", "MIG501", "km:make", ""),
+        ("km.py:make", "MIG511", "km:make", ""),
+    ],
+)
+def test_a_live_model_that_is_named_like_a_file(folder: Path, named: str, code: str, name: str, place: str) -> None:
+    (folder / "km.py").write_text("def helper(x):\n    return x\n\n\ndef make():\n    return None\n")
+    for command in (("inspect", named), ("check", "good.mig", "-s", "old.npz", "-t", named)):
+        finished = migspec(*command)
+        assert (finished.code, finished.codes) == (2, [code])
+        said = " ".join((finished.out + finished.err).split())
+        assert f"a live model is named `{name}`: package.module:function, without a path or `.py`" in said
+        assert place in said and ("runs in" in said) == bool(place) and "did you mean" not in said
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no /proc here")
+def test_a_folder_that_takes_no_files(folder: Path) -> None:
+    finished = migspec("apply", "good.mig", "-s", "old.npz", "-t", "new.npz", "-o", "/proc/x.npz")
+    assert (finished.code, finished.codes) == (2, ["MIG514"])
+    assert "does not exist" not in finished.err

@@ -47,7 +47,7 @@ def exact_ops(draw: st.DrawFn, shape: tuple[int, ...]) -> str:
     axis = draw(st.integers(-rank, rank - 1)) if rank else 0
     choices.append(f"expand {draw(st.integers(-rank - 1, rank))}")
     if rank:
-        letters = "NCDHWX"[:rank]
+        letters = "NCDHWXYZKLMOPQ"[:rank]  # a pipeline may grow six axes
         choices += [
             f"flip {axis}",
             f"transpose {' '.join(map(str, draw(st.permutations(range(rank)))))}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from op_running import (
     ALL_FLOATS,
@@ -25,7 +25,8 @@ from op_running import (
     words,
 )
 
-from migspec.dtypes import NAMES, is_lossy, kind, numpy_dtype
+from migspec.dtypes import NAMES, holds, is_lossy, kind, numpy_dtype, vanishes
+from migspec.elementwise import convert
 from migspec.ops import OpError
 
 quick = settings(max_examples=25, deadline=None)
@@ -135,6 +136,7 @@ def test_add_is_in_the_dtype_at_its_place(shape, dtype, seed, value) -> None:
 def test_scale_is_in_the_dtype_at_its_place(shape, dtype, seed, value) -> None:
     values = bits(shape, dtype, seed)
     number = {"1 / 3": 1 / 3, "1 / s": 1 / 8}.get(value) or float(value)
+    assume(numpy.array(number).astype(values.dtype) != 0)  # that is an error, below
     (result,) = run(f"scale {value}", values, values={"s": 8})
     with numpy.errstate(all="ignore"):
         expected = values * numpy.array(number).astype(values.dtype) if number != 1 else values
@@ -145,6 +147,30 @@ def test_where_the_op_stands_says_in_which_dtype_it_computes() -> None:
     half = numpy.array([2048.0], "float16")  # the next one up is 2050
     check("add 1.0 cast float32", [half], [numpy.array([2048.0], "float32")])
     check("cast float32 add 1.0", [half], [numpy.array([2049.0], "float32")])
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype"),
+    [
+        ("scale 1e-30", "float16"),
+        ("scale 1e-9", "float8_e4m3fn"),
+        ("scale 1e5", "float16"),
+        ("add 1e39", "float32"),
+        ("add -500", "float8_e4m3fn"),
+    ],
+)
+def test_a_value_that_is_zero_or_infinite_in_the_dtype_at_its_place(op, dtype) -> None:
+    with pytest.raises(OpError) as caught:
+        run(op, numpy.ones(2, numpy_dtype(dtype)))
+    assert caught.value.code == "MIG409"
+
+
+@given(st.sampled_from(ALL_FLOATS), st.floats(allow_nan=False, allow_infinity=False))
+def test_what_a_dtype_of_floats_holds(dtype, value) -> None:
+    with numpy.errstate(all="ignore"):
+        there = convert(numpy.array(value), dtype)
+    assert vanishes(dtype, value) == (there == 0)
+    assert holds(dtype, value) <= bool(numpy.isfinite(there))
 
 
 def test_adding_nothing_and_scaling_by_one_keep_every_bit() -> None:

@@ -54,7 +54,7 @@ class TestSameNames:
         numpy.savez(tmp_path / "weights.npz", **self.weights())
         (tmp_path / "spec.mig").write_text("same **\n")
         ((code, message),) = refusal(tmp_path / "spec.mig", tmp_path / "weights.npz", self.model())
-        assert code == "MIG301" and "transpose 2 3 1 0" in message
+        assert code == "MIG301" and "permute OIHW -> HWIO" in message
 
     def test_a_layout_that_is_not_the_files_shows_in_the_outputs(self, tmp_path: Path) -> None:
         """With as many filters as channels both orders fit: what the shapes cannot tell, the outputs do."""

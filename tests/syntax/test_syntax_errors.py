@@ -148,6 +148,23 @@ def test_an_op_at_the_start_of_a_line_is_indented_by_its_fix():
     assert (len(spec.statements), diagnostics) == (1, ())
 
 
+@pytest.mark.parametrize("above", ["", "mig 1\n", "# a comment\n\n"])
+def test_an_op_without_a_statement_above_it(above):
+    diagnostic = only(f"{above}transpose\n")
+    assert (diagnostic.code, diagnostic.fixes) == ("MIG102", ())
+    assert "behind a statement such as `rename a -> b`" in diagnostic.helps[0]
+
+
+@pytest.mark.parametrize("line", ["remap", "remap 0", 'remap 0 from "old.txt" to "new.txt"'])
+def test_remap_on_a_line_of_its_own_is_not_supported_either(line):
+    diagnostic = only(f"rename a -> b\n{line}\n")
+    assert (diagnostic.code, diagnostic.primary.span.content, diagnostic.fixes) == ("MIG108", "remap", ())
+
+
+def test_the_op_cast_on_a_line_of_its_own():
+    assert "the op `cast DTYPE`" in only("cast float16\n").helps[0]
+
+
 @pytest.mark.parametrize("written", ["rename a → b", "drop “a b”", "drop a→b, ‘c’, d\u200b"])
 def test_typographic_characters_of_one_statement_are_one_finding(written):
     diagnostic = only(written)
