@@ -262,7 +262,7 @@ def _filled(instance: Instance, variable: Variable, problems: Problems) -> Bound
 
     content = instance.rule.content
     assert content is not None
-    context = Context(instance.scope.values, lambda: Wanted(), variable.name)
+    context = Context(instance.scope.values, lambda: Wanted(), (variable.name,))
     try:
         distribution = context.distribution(content)
         reason = refused_fill(content, variable.dtype, context)

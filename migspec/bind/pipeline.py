@@ -39,10 +39,10 @@ def flow(instance: Instance, *, start: int = 0, stop: int | None = None, given: 
         for element in instance.sources
     )
     equations: list[Equation] = []
-    stream = instance.targets[0].variable.name if instance.targets else ""
-    fills = 0
+    streams = tuple(element.variable.name for element in instance.targets) or ("",)
+    fills: dict[str, int] = {}
     for place, operation in list(enumerate(operations))[start:stop]:
-        context = Context(instance.scope.values, partial(_wants, instance, operations, place + 1), stream, fills=fills)
+        context = Context(instance.scope.values, partial(_wants, instance, operations, place + 1), streams, fills=fills)
         failed: OpError | None = None
         result = bundle
         try:
@@ -55,7 +55,7 @@ def flow(instance: Instance, *, start: int = 0, stop: int | None = None, given: 
         )
         if failed is not None:
             return Flow(bundle, tuple(equations), operation, failed)
-        bundle, fills = result, context.fills
+        bundle = result
     return Flow(bundle, tuple(equations))
 
 
@@ -70,7 +70,7 @@ def _wants(instance: Instance, operations: Sequence[Operation], after: int) -> W
     targets = tuple(Wanted(element.variable.shape, element.variable.dtype) for element in instance.targets)
     wants: Wants = targets[0] if instance.rule.kind == "copy" and len(set(targets)) == 1 else targets
     for operation in reversed(operations[after:]):
-        wants = operation.word.pull_back(wants, Context(instance.scope.values, lambda: Wanted(), ""))
+        wants = operation.word.pull_back(wants, Context(instance.scope.values, lambda: Wanted(), ("",)))
     return wants
 
 

@@ -84,14 +84,15 @@ class Context:
     """What an op may know beside its tensors.
 
     `values` are the sizes and numbers of the spec; `wants` tells what is wanted of the op's result; `equations` collects what the op
-    knows of sizes (expression, value, origin in words); `stream` names random fills.
+    knows of sizes (expression, value, origin in words); `streams` are the names of the targets, after which random
+    fills are named; `fills` counts them.
     """
 
     values: arithmetic.Values
     wants: Callable[[], Wants]
-    stream: str
+    streams: tuple[str, ...]
     equations: list[tuple[tree.Arithmetic, int]] = field(default_factory=list)
-    fills: int = 0
+    fills: dict[str, int] = field(default_factory=dict)
 
     def whole(self, expression: tree.Arithmetic, what: str) -> int:
         """The value of a size expression, a whole number >= 0."""
@@ -130,11 +131,16 @@ class Context:
             return (wants,) * count
         return wants if len(wants) == count else (Wanted(),) * count
 
-    def distribution(self, content: tree.Content) -> Distribution:
-        """The distribution that `zeros`, `0.5`, `normal 0.02 seed 7` ... stand for. Each call makes a stream of its own."""
+    def distribution(self, content: tree.Content, place: int = 0, count: int = 1) -> Distribution:
+        """The distribution that `zeros`, `0.5`, `normal 0.02 seed 7` ... stand for, in tensor `place` of `count`.
+
+        Each call makes a stream of its own. It is named after the target of the tensor, so that it does not depend on the order
+        in which a rule names several; where tensors and targets are not as many, after the first target.
+        """
         value = float(self.number(content.value, "the value to fill with"))
-        self.fills += 1
-        stream = self.stream if self.fills == 1 else f"{self.stream}#{self.fills}"
+        name = self.streams[place] if count == len(self.streams) else self.streams[0]
+        self.fills[name] = self.fills.get(name, 0) + 1
+        stream = name if self.fills[name] == 1 else f"{name}#{self.fills[name]}"
         match content.kind:
             case "constant":
                 return Constant(value)

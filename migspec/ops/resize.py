@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
-from migspec.expression import Concat, Expression, Fill, Reshape, Shape, Slice
+from migspec.expression import Concat, Distribution, Expression, Fill, Reshape, Shape, Slice
 from migspec.ops import arguments
 from migspec.ops.base import (
     Bundle,
@@ -78,14 +80,17 @@ class Pad:
             reason = refused_fill(self.content, dtype, context)
             if reason:
                 raise OpError("MIG402", f"the tensor is {dtype}{reason}", helps=("pad it with a value that it can hold",))
-        return tuple(self._padded(tensor, shape, context) for tensor, shape in zip(bundle, shapes, strict=True))
+        return tuple(
+            self._padded(tensor, shape, partial(context.distribution, self.content, place, len(bundle)))
+            for place, (tensor, shape) in enumerate(zip(bundle, shapes, strict=True))
+        )
 
-    def _padded(self, tensor: Tensor, shape: Shape, context: Context) -> Tensor:
+    def _padded(self, tensor: Tensor, shape: Shape, distribution: Callable[[], Distribution]) -> Tensor:
         for axis, length in enumerate(shape):
-            tensor = self._grown(tensor, axis, length, context)
+            tensor = self._grown(tensor, axis, length, distribution)
         return tensor
 
-    def _grown(self, tensor: Tensor, axis: int, length: int, context: Context) -> Tensor:
+    def _grown(self, tensor: Tensor, axis: int, length: int, distribution: Callable[[], Distribution]) -> Tensor:
         if length <= tensor.shape[axis]:
             return tensor
         blocks = _blocks(tensor, axis, length, self.word)
@@ -94,7 +99,7 @@ class Pad:
         for block in range(blocks):
             grown.append(Slice(tensor.expression, axis, block * old, old) if blocks > 1 else tensor.expression)
             missing = (*tensor.shape[:axis], new - old, *tensor.shape[axis + 1 :])
-            grown.append(Fill(context.distribution(self.content), missing, tensor.dtype))
+            grown.append(Fill(distribution(), missing, tensor.dtype))
         return tensor.with_(Concat(tuple(grown), axis), tensor.gates)
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:

@@ -69,7 +69,7 @@ def applied(
     """The bundle after some ops. `wants` is what is wanted at the end, and reaches only the last op."""
     for place, word in enumerate(ops):
         wanted = wants if wants is not None and place == len(ops) - 1 else Wanted()
-        bundle = word.apply(bundle, Context(values or {}, lambda wanted=wanted: wanted, "stream"))
+        bundle = word.apply(bundle, Context(values or {}, lambda wanted=wanted: wanted, ("stream",)))
     return bundle
 
 

@@ -95,7 +95,7 @@ def pipelines(draw: st.DrawFn):
         else:
             op = draw(st.sampled_from(("transpose", "flip 0", "as is", "expand 0", "cast float64")))
         try:
-            bundle = words(op)[0].apply(bundle, Context({}, lambda: Wanted(), "t0"))
+            bundle = words(op)[0].apply(bundle, Context({}, lambda: Wanted(), ("t0",)))
         except OpError:
             break
         if (
@@ -109,7 +109,7 @@ def pipelines(draw: st.DrawFn):
         bundle = (Tensor(Read("s", shape, source.dtype)),)
     bundle = (Tensor(Read("s", shape, source.dtype)),)
     for op in ops:
-        bundle = words(op)[0].apply(bundle, Context({}, lambda: Wanted(), "t0"))
+        bundle = words(op)[0].apply(bundle, Context({}, lambda: Wanted(), ("t0",)))
     return source, ops, [Variable(f"t{place}", tensor.shape, tensor.dtype) for place, tensor in enumerate(bundle)]
 
 

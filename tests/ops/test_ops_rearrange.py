@@ -104,7 +104,7 @@ def test_a_shape_that_is_open_settles_nothing() -> None:
 
 
 def test_a_label_that_is_a_size_is_an_equation() -> None:
-    context = Context({"heads": None, "dim": 3}, lambda: Wanted((5, 2, 3), "float32"), "stream")
+    context = Context({"heads": None, "dim": 3}, lambda: Wanted((5, 2, 3), "float32"), ("stream",))
     (tensor,) = words('rearrange "(heads dim) m -> m heads dim"')[0].apply(bundle_of([bits((6, 5), "float32")]), context)
     assert tensor.shape == (5, 2, 3)
     assert [(expression.name, value) for expression, value in context.equations] == [("heads", 2)]
