@@ -69,11 +69,6 @@ class Plan:
     allowed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        from migspec.plan_text import plan_text
-
-        return plan_text(self)
-
 
 def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iterable[Diagnostic] = ()) -> Plan:
     """The plan of a binding without errors. Its notes are the notes and warnings among the diagnostics, and those of the rules."""
