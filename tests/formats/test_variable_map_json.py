@@ -13,8 +13,10 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutate_files import damage
 
 from migspec.diagnostics.model import SpecError
+from migspec.formats.registry import open_reader
 from migspec.formats.variable_map_json import VariableMapReader, to_json
 from migspec.resources import schema_path
 from migspec.variables import Variable, VariableMap
@@ -135,3 +137,18 @@ def test_a_good_map_is_read_without_importing_jsonschema(tmp_path: Path) -> None
     )
     command = [sys.executable, "-c", script, saved(tmp_path, EXAMPLE), str(Path(__file__).parents[2])]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_thousand_damaged_maps(tmp_path: Path) -> None:
+    """Bits flipped, bytes lost, ends cut: a map that reads, or a diagnostic about the file; never another exception."""
+    path = tmp_path / "map.json"
+    whole = json.dumps(EXAMPLE, indent=1).encode()
+    refused = 0
+    for seed in range(1000):
+        path.write_bytes(damage(whole, seed))
+        try:
+            list(open_reader(str(path)).variables)
+        except SpecError as error:
+            refused += 1
+            assert error.diagnostics[0].code.startswith("MIG5")
+    assert refused > 300
