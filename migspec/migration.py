@@ -12,7 +12,8 @@ from migspec.diagnostics import Diagnostic, SpecError
 from migspec.engine.run import Target, run
 from migspec.expression import Read
 from migspec.formats.base import Reader, Writer
-from migspec.formats.registry import check_output, create_writer, format_of
+from migspec.formats.output import Destination
+from migspec.formats.writing import create_writer, format_of
 from migspec.plan import Left, Plan, check_fresh
 from migspec.plan_text import plan_text
 from migspec.sides import is_live, open_side
@@ -43,6 +44,7 @@ class Migration:
         *,
         format: str | None = None,
         overwrite: bool = False,
+        sync: bool = True,
         executor: Executor | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -50,7 +52,7 @@ class Migration:
 
         All or nothing, each for itself: a live model is filled completely or is as it was, a file is written completely or not at
         all. A live target is filled first, then saved to `out`; without `out` the target must be a live model. `format` overrides
-        what the name of `out` says. Raises SpecError.
+        what the name of `out` says. Without `sync` a file is left to the operating system to bring to the disk. Raises SpecError.
         """
         path = None if out is None else str(out)
         if path is None and not is_live(self.target):
@@ -64,10 +66,11 @@ class Migration:
                     )
                 ]
             )
+        destination = Destination(path or "", overwrite, sync, (*self.source.files, *self.target.files))
         if is_live(self.target):
             saved_by_framework = path is not None and format_of(path, format) in ("keras", "weights.h5")
             if path is not None:  # what can be known of the output is known before the model is touched
-                check_output(path, (*self.source.files, *self.target.files), overwrite=overwrite)
+                destination.refuse()
             moved = VariableMap.of(self.target.variables.label, self._moved())
             self._run(self.target.writer(moved), moved, executor, progress, kept=False)
             if path is None:
@@ -75,16 +78,8 @@ class Migration:
             if saved_by_framework:
                 self.target.save(path, format_of(path, format))
                 return
-        assert path is not None
         written = VariableMap.of(self.target.variables.label, self._written())
-        writer = create_writer(
-            path,
-            written,
-            format=format,
-            template=self.target,
-            overwrite=overwrite,
-            reading=(*self.source.files, *self.target.files),
-        )
+        writer = create_writer(destination, written, format=format, template=self.target)
         self._run(writer, written, executor, progress, kept=True)
 
     def output_bytes(self, *, kept: bool) -> int:

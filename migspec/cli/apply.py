@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--out", "-o", required=True, metavar="O", help="The file to write; its name says the format.")
 @click.option("--format", "format_name", metavar="FORMAT", help="The format of the output, whatever its name says.")
 @click.option("--force", is_flag=True, help="Overwrite an output that exists.")
+@click.option("--no-sync", is_flag=True, help="Leave it to the operating system to bring the output to the disk.")
 @click.option(
     "--jobs", "-j", type=click.IntRange(1), default=2, show_default=True, help="How many variables are worked on at once."
 )
@@ -37,6 +38,7 @@ def command(
     out: str,
     format_name: str | None,
     force: bool,
+    no_sync: bool,
     jobs: int,
     given: tuple[tuple[str, int | float], ...],
     allow: tuple[str, ...],
@@ -61,7 +63,7 @@ def command(
     try:
         with ThreadPoolExecutor(jobs) as executor, _progress(migration, quiet) as progress:
             pool = executor if jobs > 1 else None
-            migration.apply(out, format=format_name, overwrite=force, executor=pool, progress=progress)
+            migration.apply(out, format=format_name, overwrite=force, sync=not no_sync, executor=pool, progress=progress)
     except SpecError as error:
         show([*found, *error.diagnostics] if in_one_piece else error.diagnostics, shown)
         return exit_code(error.diagnostics)

@@ -14,7 +14,7 @@ from migspec import dtypes
 from migspec.diagnostics.model import file_error
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile, check_shape, damaged, unsupported
-from migspec.formats.output import OutputFile
+from migspec.formats.output import Destination, OutputFile
 from migspec.formats.zip_members import ZipMembers
 from migspec.variables import Variable, VariableMap
 
@@ -148,12 +148,12 @@ def _dtype_name(dtype: numpy.dtype) -> str:
 class NpzWriter:
     """An npz in the making: stored members in the order of `variables`, each as `numpy.save` writes it (version 1.0)."""
 
-    def __init__(self, path: str, variables: VariableMap, *, overwrite: bool = False) -> None:
+    def __init__(self, destination: Destination, variables: VariableMap) -> None:
         """Raises `SpecError`: MIG508 if a name or dtype does not fit, else as `OutputFile`."""
         for variable in variables:
-            _check(path, variable)
+            _check(destination.path, variable)
         self._pending = list(reversed(variables.variables))
-        self._output = OutputFile(path, overwrite=overwrite)
+        self._output = OutputFile(destination)
         self._stream = self._output.stream()
         self._zip = zipfile.ZipFile(self._stream, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._current: str | None = None

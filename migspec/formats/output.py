@@ -9,7 +9,9 @@ import io
 import os
 import re
 import secrets
+import shutil
 import stat
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +51,44 @@ def output_exists(path: str) -> SpecError:
     return file_error("MIG506", path, f"`{path}` exists already", helps=["overwrite it with `--force`, or choose another name"])
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an output goes, and what is allowed there.
+
+    `path` is as the user wrote it. With `overwrite` what stands there is replaced. Without `sync` the bytes are left to the
+    operating system: after a power cut the output may be damaged. `reading` are the files that are read meanwhile; no part of
+    an output may replace one of them.
+    """
+
+    path: str
+    overwrite: bool = False
+    sync: bool = True
+    reading: tuple[str, ...] = ()
+
+    def at(self, path: str) -> Destination:
+        """The same for another file of the same output."""
+        return replace(self, path=path)
+
+    def refuse(self) -> None:
+        """MIG507 if `path` is one of the files that are read, MIG506 if it exists without `overwrite`, MIG514 if its folder does
+        not exist."""
+        for other in self.reading:
+            if _is_same_file(self.path, other):
+                raise file_error(
+                    "MIG507",
+                    self.path,
+                    f"`{self.path}` is read, so it cannot be the output",
+                    helps=["write to another file, and move it later"],
+                )
+        if not self.overwrite and os.path.lexists(self.path):
+            raise output_exists(self.path)
+        if not Path(self.path).absolute().parent.is_dir():
+            raise writing_failed(self.path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+
+
 def replace_text(path: str, text: str) -> None:
     """Write a small text file in UTF-8, complete or not at all, in place of what stands there. MIG514 if that fails."""
-    output = OutputFile(path, overwrite=True)
+    output = OutputFile(Destination(path, overwrite=True))
     try:
         output.pwrite(text.encode(), 0)
         output.commit()
@@ -59,33 +96,22 @@ def replace_text(path: str, text: str) -> None:
         output.abort()
 
 
-class OutputFile:
-    """A temporary file beside `path` that takes its place at `commit`.
+class WritableFile:
+    """A new file, written at places, also from several threads.
 
-    Until then nothing is visible under `path`, and a file that stands there is untouched. If `path` is a symbolic link, what
-    it points to is replaced. `pwrite` and `pread` may be called from several threads. Every error of the operating system is a
-    `SpecError` with MIG514; after one, call `abort`.
+    `temporary` is where it lies; errors name `path`, what the user calls it. Every error of the operating system is a
+    `SpecError` with MIG514.
     """
 
-    def __init__(self, path: str, *, overwrite: bool = False) -> None:
-        """Create the temporary file. MIG506 if `path` exists and `overwrite` is not set, MIG514 if it cannot be written."""
+    def __init__(self, path: str, temporary: Path) -> None:
+        """Create the file."""
         self.path = path
-        self._overwrite = overwrite
-        self._final = Path(os.path.realpath(path))  # unlike Path.resolve, no error where links go in circles
-        if os.path.isdir(self._final):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
-            raise writing_failed(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
-        if not overwrite and os.path.lexists(path):
-            raise output_exists(path)
-        remove_leftovers(self._final.parent)
-        name = os.fsdecode(os.fsencode(self._final.name)[:_LONGEST_NAME])
-        self.temporary = self._final.parent / f".{name}.migspec-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        self.temporary = temporary
         try:
-            self._descriptor = os.open(self.temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise writing_failed(path, error) from error
         self._open = True
-        with contextlib.suppress(OSError):  # some file systems have no locks; the process number then protects the file alone
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def pwrite(self, data: Buffer, offset: int) -> None:
         """Write all of `data` at `offset`."""
@@ -124,39 +150,83 @@ class OutputFile:
         """The file as a Python file object with a position of its own; closing it leaves the file open."""
         return OutputStream(self)
 
-    def commit(self) -> None:
-        """Flush everything to the disk and put the file in place. MIG506 if a file has appeared there meanwhile."""
+    def sync(self) -> None:
+        """Flush everything to the disk."""
         try:
-            if not self._overwrite and os.path.lexists(self.path):
-                raise output_exists(self.path)
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(self._descriptor, stat.S_IMODE(self._final.stat().st_mode))
             os.fsync(self._descriptor)
-            self.temporary.replace(self._final)
-            self._close()
-            _sync_folder(self._final.parent)
         except OSError as error:
             raise writing_failed(self.path, error) from error
+
+    def close(self) -> None:
+        """Close it; does nothing a second time."""
+        if self._open:
+            self._open = False
+            descriptor, self._descriptor = self._descriptor, -1  # its number may soon be another file's
+            try:
+                os.close(descriptor)
+            except OSError as error:
+                raise writing_failed(self.path, error) from error
+
+
+class OutputFile(WritableFile):
+    """A temporary file beside `destination.path` that takes its place at `commit`.
+
+    Until then nothing is visible under that name, and a file that stands there is untouched. If it is a symbolic link, what
+    it points to is replaced. After an error, call `abort`.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        """Create the temporary file. MIG506 and MIG507 as `Destination.refuse`, MIG514 if it cannot be written."""
+        self._destination = destination
+        self.final = Path(os.path.realpath(destination.path))  # unlike Path.resolve, no error where links go in circles
+        if os.path.isdir(self.final):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+            raise writing_failed(destination.path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+        destination.refuse()
+        remove_leftovers(self.final.parent)
+        super().__init__(destination.path, temporary_beside(self.final))
+        with contextlib.suppress(OSError):  # some file systems have no locks; the process number then protects the file alone
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def commit(self) -> None:
+        """Flush everything to the disk and put the file in place. MIG506 if a file has appeared there meanwhile."""
+        self.finish()
+        self.place()
+        if self._destination.sync:
+            sync_folder(self.path, self.final.parent)
+
+    def finish(self) -> None:
+        """The first half of `commit`: everything but the name. MIG506 if a file has appeared there meanwhile."""
+        if not self._destination.overwrite and os.path.lexists(self.path):
+            raise output_exists(self.path)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(self._descriptor, stat.S_IMODE(self.final.stat().st_mode))
+        except OSError as error:
+            raise writing_failed(self.path, error) from error
+        if self._destination.sync:
+            self.sync()
+
+    def place(self) -> None:
+        """The other half of `commit`: the name."""
+        try:
+            self.temporary.replace(self.final)
+        except OSError as error:
+            raise writing_failed(self.path, error) from error
+        self.close()
 
     def abort(self) -> None:
         """Remove the temporary file; does nothing after a `commit` that succeeded, or a second time."""
         if self._open:
             with contextlib.suppress(OSError):
                 self.temporary.unlink()
-            with contextlib.suppress(OSError):
-                self._close()
-
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
-            descriptor, self._descriptor = self._descriptor, -1  # its number may soon be another file's
-            os.close(descriptor)
+            with contextlib.suppress(SpecError):
+                self.close()
 
 
 class OutputStream(io.RawIOBase):
-    """An `OutputFile` under the interface that `zipfile` and h5py write to."""
+    """A `WritableFile` under the interface that `zipfile` and h5py write to."""
 
-    def __init__(self, output: OutputFile) -> None:
+    def __init__(self, output: WritableFile) -> None:
         self._output = output
         self._position = 0
         self._discarding = False
@@ -204,21 +274,39 @@ class OutputStream(io.RawIOBase):
         return length
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files in `folder` that an earlier migspec left when it was killed.
+def temporary_beside(final: Path) -> Path:
+    """A new name in the folder of `final` by which a later run knows what a killed one has left."""
+    name = os.fsdecode(os.fsencode(final.name)[:_LONGEST_NAME])
+    return final.parent / f".{name}.migspec-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
-    A file is left alone while the process that its name tells lives, or while any process (on another machine that shares the
-    folder, say) holds its lock. Nothing that goes wrong here is an error: the files are only in the way.
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders in `folder` that an earlier migspec left when it was killed.
+
+    One is left alone while the process that its name tells lives, or while any process (on another machine that shares the
+    folder, say) holds its lock. Nothing that goes wrong here is an error: they are only in the way.
     """
     try:
-        found = [(path, match) for path in folder.iterdir() if (match := _LEFTOVER.fullmatch(path.name))]
+        with os.scandir(folder) as entries:
+            found = [(entry.path, match) for entry in entries if (match := _LEFTOVER.fullmatch(entry.name))]
     except OSError:
         return
     for path, match in found:
         if not _is_alive(int(match[1])):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+            with contextlib.suppress(OSError):
+                _remove_unlocked(path)
+
+
+def _remove_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            shutil.rmtree(path)
+        else:
+            Path(path).unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _is_alive(process: int) -> bool:
@@ -231,12 +319,23 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _is_same_file(left: str, right: str) -> bool:
+    if os.path.realpath(left) == os.path.realpath(right):
+        return True
     try:
-        os.fsync(descriptor)
+        return Path(left).samefile(right)
+    except (OSError, ValueError):
+        return False
+
+
+def sync_folder(path: str, folder: Path) -> None:
+    """Flush the names in `folder` to the disk. MIG514, which names `path`, if that fails."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # the file system does not sync folders
-            raise
-    finally:
-        os.close(descriptor)
+            raise writing_failed(path, error) from error

@@ -16,7 +16,7 @@ from migspec import dtypes
 from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile, check_shape, damaged, unsupported
-from migspec.formats.output import OutputFile
+from migspec.formats.output import Destination, OutputFile
 from migspec.variables import Variable, VariableMap
 
 FORMAT = "safetensors"
@@ -172,15 +172,15 @@ def _check_places(file: InputFile, start: int, entries: list[_Entry]) -> None:
 class SafetensorsWriter:
     """A safetensors file in the making. Variables with larger elements come first, so that each is aligned to its element."""
 
-    def __init__(
-        self, path: str, variables: VariableMap, *, metadata: dict[str, str] | None = None, overwrite: bool = False
-    ) -> None:
+    def __init__(self, destination: Destination, variables: VariableMap, metadata: dict[str, str] | None = None) -> None:
         """`metadata` is that of the template, if there is one. Raises `SpecError`: MIG508 if a name or dtype does not fit, else
         as `OutputFile`."""
         for variable in variables:
             cause = _refusal(variable)
             if cause is not None:
-                raise file_error("MIG508", path, f"safetensors cannot hold {cause}", helps=["change the spec so that it fits"])
+                raise file_error(
+                    "MIG508", destination.path, f"safetensors cannot hold {cause}", helps=["change the spec so that it fits"]
+                )
         header: dict[str, object] = {"__metadata__": _DEFAULT_METADATA if metadata is None else metadata}
         begin = 0
         offsets = {}
@@ -193,9 +193,9 @@ class SafetensorsWriter:
         text += b" " * (-len(text) % 8)
         if len(text) > _HEADER_LIMIT:
             raise file_error(
-                "MIG508", path, f"safetensors cannot hold {len(variables)} variables: its header would be too long"
+                "MIG508", destination.path, f"safetensors cannot hold {len(variables)} variables: its header would be too long"
             )
-        self._output = OutputFile(path, overwrite=overwrite)
+        self._output = OutputFile(destination)
         self._places = {name: 8 + len(text) + offset for name, offset in offsets.items()}
         try:
             self._output.pwrite(len(text).to_bytes(8, "little") + text, 0)

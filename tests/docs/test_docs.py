@@ -14,7 +14,7 @@ import pytest
 from markdown_pages import PAGES, ROOT, blocks, headings, prose, text_of
 
 from migspec.cli.main import main
-from migspec.formats.registry import writable_format_names
+from migspec.formats.writing import writable_format_names
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

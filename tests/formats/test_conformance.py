@@ -17,7 +17,9 @@ from format_cases import CASES, Arrays, FormatCase, dtype_of, sample
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError
 from migspec.formats.base import Reader
-from migspec.formats.registry import create_writer, open_reader
+from migspec.formats.output import Destination
+from migspec.formats.registry import open_reader
+from migspec.formats.writing import create_writer
 from migspec.variables import VariableMap
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
@@ -87,7 +89,7 @@ def test_the_framework_reads_what_is_written(case: FormatCase, tmp_path: Path) -
     arrays = arrays_of(case)
     template = open_reader(saved(case, tmp_path, {name: numpy.zeros_like(value) for name, value in arrays.items()}))
     path = tmp_path / f"out-{case.file}"
-    writer = create_writer(str(path), template.variables, template=template)
+    writer = create_writer(Destination(str(path)), template.variables, template=template)
     for variable in template.variables:
         data = memoryview(numpy.frombuffer(arrays[variable.name].tobytes(), numpy.uint8))
         half = variable.size // 2 * dtypes.itemsize(variable.dtype)
@@ -112,7 +114,7 @@ def test_an_aborted_output_leaves_nothing(case: FormatCase, tmp_path: Path) -> N
     arrays = {name: value for name, value in arrays_of(case).items() if value.size}
     template = open_reader(saved(case, tmp_path, arrays))
     before = sorted(tmp_path.iterdir())
-    writer = create_writer(str(tmp_path / f"out-{case.file}"), template.variables, template=template)
+    writer = create_writer(Destination(str(tmp_path / f"out-{case.file}")), template.variables, template=template)
     first = template.variables.variables[0]
     writer.write(first.name, 0, memoryview(arrays[first.name].tobytes())[: dtypes.itemsize(first.dtype)])
     writer.abort()

@@ -15,7 +15,9 @@ import pytest
 from migspec.diagnostics.model import SpecError
 from migspec.formats.base import Reader
 from migspec.formats.keras.hdf5 import Hdf5File
-from migspec.formats.registry import create_writer, open_reader
+from migspec.formats.output import Destination
+from migspec.formats.registry import open_reader
+from migspec.formats.writing import create_writer
 
 VALUES = numpy.arange(60, dtype=numpy.float32).reshape(12, 5)
 
@@ -68,7 +70,7 @@ def test_every_layout_is_read_and_written(tmp_path: Path, layout: str, dtype: st
     if stored is not None:
         assert stored == VALUES.astype(dtype).tobytes()
     out = tmp_path / "b.weights.h5"
-    writer = create_writer(str(out), reader.variables, template=reader)
+    writer = create_writer(Destination(str(out)), reader.variables, template=reader)
     for name, new in (("dense/kernel", VALUES + 1), ("dense/bias", VALUES[1])):
         writer.write(name, 0, memoryview(new.astype("<" + dtype[1:]).tobytes()))
     writer.commit()
@@ -91,7 +93,7 @@ def test_values_that_were_never_written(tmp_path: Path) -> None:
     reader = open_reader(str(tmp_path / "a.weights.h5"))
     assert reader.extent("dense/kernel") is None
     assert reader.read("dense/kernel").tolist() == [[7] * 3] * 2
-    writer = create_writer(str(tmp_path / "b.weights.h5"), reader.variables, template=reader)
+    writer = create_writer(Destination(str(tmp_path / "b.weights.h5")), reader.variables, template=reader)
     writer.write("dense/kernel", 0, memoryview(numpy.arange(6, dtype="<f4").tobytes()))
     writer.commit()
     reader.close()
@@ -108,7 +110,7 @@ def test_strings(tmp_path: Path) -> None:
     assert [variable.dtype for variable in reader.variables] == ["string", "string"]
     assert reader.read("dense/0").tolist() == [b"one", "zwölf".encode()]
     assert reader.read("dense/1").tolist() == [b"abc", b"d"]
-    writer = create_writer(str(tmp_path / "b.weights.h5"), reader.variables, template=reader)
+    writer = create_writer(Destination(str(tmp_path / "b.weights.h5")), reader.variables, template=reader)
     writer.write_strings("dense/0", numpy.array([b"a much longer text than before" * 9, b""], object))
     writer.write_strings("dense/1", numpy.array([b"x", b"yz"], object))
     writer.commit()
@@ -116,7 +118,7 @@ def test_strings(tmp_path: Path) -> None:
     assert again.read("dense/0").tolist() == [b"a much longer text than before" * 9, b""]
     assert again.read("dense/1").tolist() == [b"x", b"yz"]
     again.close()
-    writer = create_writer(str(tmp_path / "c.weights.h5"), reader.variables, template=reader)
+    writer = create_writer(Destination(str(tmp_path / "c.weights.h5")), reader.variables, template=reader)
     writer.write_strings("dense/1", numpy.array([b"too long", b""], object))
     with pytest.raises(SpecError) as caught:
         writer.commit()
@@ -228,9 +230,11 @@ def test_a_disk_that_fills_up_while_hdf5_writes(tmp_path: Path) -> None:
     script = """
 import os, resource, signal, sys
 from migspec.diagnostics.model import SpecError
-from migspec.formats.registry import create_writer, open_reader
+from migspec.formats.output import Destination
+from migspec.formats.registry import open_reader
+from migspec.formats.writing import create_writer
 reader = open_reader(sys.argv[1])
-writer = create_writer(sys.argv[2], reader.variables, template=reader)
+writer = create_writer(Destination(sys.argv[2]), reader.variables, template=reader)
 writer.write("dense/kernel", 0, memoryview(os.urandom(4 << 16)))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, -1))

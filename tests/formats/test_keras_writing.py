@@ -14,7 +14,9 @@ from keras_file_models import keras
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError
 from migspec.formats.base import Reader, Writer
-from migspec.formats.registry import create_writer, open_reader
+from migspec.formats.output import Destination
+from migspec.formats.registry import open_reader
+from migspec.formats.writing import create_writer
 from migspec.variables import Variable, VariableMap
 
 
@@ -51,7 +53,7 @@ def test_keras_loads_what_was_written(name: str, tmp_path: Path) -> None:
     for ending in ("keras", "weights.h5"):
         template = open_reader(str(tmp_path / f"old.{ending}"))
         values = new_values(template)
-        write_all(create_writer(str(tmp_path / f"new.{ending}"), template.variables, template=template), values)
+        write_all(create_writer(Destination(str(tmp_path / f"new.{ending}")), template.variables, template=template), values)
         template.close()
     model.load_weights(tmp_path / "new.weights.h5")
     live = _live(model)
@@ -77,7 +79,7 @@ def test_everything_else_is_the_templates(ending: str, tmp_path: Path) -> None:
     template = open_reader(str(path))
     old, new = values_of(template), new_values(template)
     chosen = [variable for variable in template.variables if variable.name.startswith("lstm")]
-    writer = create_writer(str(tmp_path / f"out.{ending}"), VariableMap.of("x", chosen), template=template)
+    writer = create_writer(Destination(str(tmp_path / f"out.{ending}")), VariableMap.of("x", chosen), template=template)
     write_all(writer, {variable.name: new[variable.name] for variable in chosen})
     out = open_reader(str(tmp_path / f"out.{ending}"))
     assert out.variables.variables == template.variables.variables
@@ -98,7 +100,7 @@ def test_an_archive_serves_as_template_of_a_weights_file(tmp_path: Path) -> None
     model.save(tmp_path / "template.keras")
     template = open_reader(str(tmp_path / "template.keras"))
     values = new_values(template)
-    write_all(create_writer(str(tmp_path / "a.weights.h5"), template.variables, template=template), values)
+    write_all(create_writer(Destination(str(tmp_path / "a.weights.h5")), template.variables, template=template), values)
     template.close()
     model.load_weights(tmp_path / "a.weights.h5")
     live = _live(model)
@@ -115,7 +117,9 @@ def test_a_compressed_archive_is_read_and_written(tmp_path: Path) -> None:
     assert template.variables.variables == stored_reader.variables.variables
     assert values_of(template) == values_of(stored_reader)
     assert template.extent("dense/kernel") is None
-    write_all(create_writer(str(tmp_path / "a.keras"), template.variables, template=template), new_values(template))
+    write_all(
+        create_writer(Destination(str(tmp_path / "a.keras")), template.variables, template=template), new_values(template)
+    )
     template.close()
     stored_reader.close()
     keras.saving.load_model(tmp_path / "a.keras")
@@ -129,10 +133,10 @@ def test_what_the_template_does_not_have_is_refused(variable: Variable, tmp_path
     keras_file_models.build("sequential").save_weights(tmp_path / "t.weights.h5")
     template = open_reader(str(tmp_path / "t.weights.h5"))
     with pytest.raises(SpecError) as caught:
-        create_writer(str(tmp_path / "a.weights.h5"), VariableMap.of("x", [variable]), template=template)
+        create_writer(Destination(str(tmp_path / "a.weights.h5")), VariableMap.of("x", [variable]), template=template)
     assert caught.value.diagnostics[0].code == "MIG508"
     with pytest.raises(SpecError) as caught:
-        create_writer(str(tmp_path / "a.keras"), template.variables, template=template)
+        create_writer(Destination(str(tmp_path / "a.keras")), template.variables, template=template)
     assert "is written after a `.keras` file" in caught.value.diagnostics[0].message
     template.close()
     assert [path.name for path in tmp_path.iterdir()] == ["t.weights.h5"]

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hypothesis_numpy
 
 from migspec.diagnostics.model import SpecError
 from migspec.formats.npz import NpzReader, NpzWriter
+from migspec.formats.output import Destination
 from migspec.variables import Variable, VariableMap
 
 
@@ -144,7 +145,7 @@ def test_an_empty_npz_has_no_variables(tmp_path: Path) -> None:
 )
 def test_what_npz_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, variable: Variable) -> None:
     with pytest.raises(SpecError) as caught:
-        NpzWriter(str(tmp_path / "a.npz"), VariableMap.of("x", [Variable("good", (), "float32"), variable]))
+        NpzWriter(Destination(str(tmp_path / "a.npz")), VariableMap.of("x", [Variable("good", (), "float32"), variable]))
     assert caught.value.diagnostics[0].code == "MIG508"
     assert list(tmp_path.iterdir()) == []
 
@@ -154,7 +155,7 @@ def test_equal_inputs_give_equal_files(tmp_path: Path) -> None:
         "x", [Variable("empty", (0, 3), "int8"), Variable("b", (3,), "uint8"), Variable("a", (), "float32")]
     )
     for name in ("one.npz", "two.npz"):
-        writer = NpzWriter(str(tmp_path / name), variables)
+        writer = NpzWriter(Destination(str(tmp_path / name)), variables)
         writer.write("b", 0, memoryview(b"ab"))
         writer.write("b", 2, memoryview(b"c"))
         writer.write("a", 0, memoryview(struct.pack("<f", 2.5)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from migspec.diagnostics.model import SpecError
-from migspec.formats.output import OutputFile, remove_leftovers, writing_failed
+from migspec.formats.output import Destination, OutputFile, remove_leftovers, writing_failed
 
 
 def code(caught: pytest.ExceptionInfo[SpecError]) -> str:
@@ -29,7 +29,7 @@ def dead_process() -> int:
 
 def test_nothing_is_visible_before_commit(tmp_path: Path) -> None:
     path = tmp_path / "out"
-    output = OutputFile(str(path))
+    output = OutputFile(Destination(str(path)))
     output.pwrite(b"cd", 2)
     output.pwrite(b"ab", 0)
     assert not path.exists()
@@ -42,12 +42,12 @@ def test_an_old_output_stands_until_commit_and_after_abort(tmp_path: Path) -> No
     path = tmp_path / "out"
     path.write_text("old")
     path.chmod(0o640)
-    output = OutputFile(str(path), overwrite=True)
+    output = OutputFile(Destination(str(path), overwrite=True))
     output.pwrite(b"new", 0)
     output.abort()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-    output = OutputFile(str(path), overwrite=True)
+    output = OutputFile(Destination(str(path), overwrite=True))
     output.pwrite(b"new", 0)
     output.commit()
     output.abort()
@@ -59,14 +59,14 @@ def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_text("old")
     with pytest.raises(SpecError) as caught:
-        OutputFile(str(path))
+        OutputFile(Destination(str(path)))
     assert code(caught) == "MIG506"
     assert path.read_text() == "old"
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out"
-    output = OutputFile(str(path))
+    output = OutputFile(Destination(str(path)))
     path.write_text("someone else's")
     with pytest.raises(SpecError) as caught:
         output.commit()
@@ -80,7 +80,7 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("old")
     link.symlink_to(target)
-    output = OutputFile(str(link), overwrite=True)
+    output = OutputFile(Destination(str(link), overwrite=True))
     output.pwrite(b"new", 0)
     output.commit()
     assert link.is_symlink()
@@ -92,7 +92,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(SpecError) as caught:
-        OutputFile(str(tmp_path / name), overwrite=True).commit()
+        OutputFile(Destination(str(tmp_path / name), overwrite=True)).commit()
     [diagnostic] = caught.value.diagnostics
     assert diagnostic.code == "MIG514"
     assert name in diagnostic.message
@@ -103,7 +103,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SpecError) as caught:
-        OutputFile(str(tmp_path / "out"))
+        OutputFile(Destination(str(tmp_path / "out")))
     assert code(caught) == "MIG514"
 
 
@@ -117,7 +117,7 @@ def test_each_refusal_says_its_cause(number: int) -> None:
 
 def test_a_file_that_grows_too_large_is_an_error_and_is_removed(tmp_path: Path) -> None:
     """The limit on file sizes stands for a full disk: writing stops in the middle."""
-    output = OutputFile(str(tmp_path / "out"))
+    output = OutputFile(Destination(str(tmp_path / "out")))
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
@@ -134,14 +134,14 @@ def test_a_file_that_grows_too_large_is_an_error_and_is_removed(tmp_path: Path) 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from migspec.formats.output import OutputFile; "
-        "OutputFile(sys.argv[1]).pwrite(b'half', 0); os.kill(os.getpid(), 9)"
+        "import os, sys; from migspec.formats.output import Destination, OutputFile; "
+        "OutputFile(Destination(sys.argv[1])).pwrite(b'half', 0); os.kill(os.getpid(), 9)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "out")], check=False, env=environment)
     [leftover] = tmp_path.iterdir()
     assert leftover.name.startswith(".out.migspec-")
-    output = OutputFile(str(tmp_path / "other"))
+    output = OutputFile(Destination(str(tmp_path / "other")))
     assert [path.name for path in tmp_path.iterdir()] == [output.temporary.name]
     output.abort()
 

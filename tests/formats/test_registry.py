@@ -14,7 +14,9 @@ import numpy
 import pytest
 
 from migspec.diagnostics.model import Diagnostic, SpecError
-from migspec.formats.registry import create_writer, format_names, format_of, open_reader, writable_format_names
+from migspec.formats.output import Destination
+from migspec.formats.registry import format_names, open_reader
+from migspec.formats.writing import create_writer, format_of, writable_format_names
 from migspec.variables import Variable, VariableMap
 
 VARIABLES = VariableMap.of("x", [Variable("a", (2,), "float32")])
@@ -33,7 +35,7 @@ def save_map(path: Path) -> None:
 
 
 def save_safetensors(path: Path) -> None:
-    writer = create_writer(str(path), VARIABLES, format="safetensors")
+    writer = create_writer(Destination(str(path)), VARIABLES, format="safetensors")
     writer.write("a", 0, memoryview(bytes(8)))
     writer.commit()
 
@@ -179,11 +181,11 @@ def test_an_output_never_replaces_what_is_read(tmp_path: Path) -> None:
     before = path.read_bytes()
     for name in ("a.npz", "link.npz", "hard.npz", "../" + tmp_path.name + "/a.npz"):
         with pytest.raises(SpecError) as caught:
-            create_writer(str(tmp_path / name), VARIABLES, overwrite=True, reading=[str(path)])
+            create_writer(Destination(str(tmp_path / name), overwrite=True, reading=(str(path),)), VARIABLES)
         assert caught.value.diagnostics[0].code == "MIG507"
     template = open_reader(str(path))
     with pytest.raises(SpecError) as caught:
-        create_writer(str(path), VARIABLES, template=template, overwrite=True)
+        create_writer(Destination(str(path), overwrite=True, reading=template.files), VARIABLES, template=template)
     template.close()
     assert caught.value.diagnostics[0].code == "MIG507"
     assert path.read_bytes() == before
@@ -192,14 +194,14 @@ def test_an_output_never_replaces_what_is_read(tmp_path: Path) -> None:
 def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
     save_npz(tmp_path / "a.npz")
     with pytest.raises(SpecError) as caught:
-        create_writer(str(tmp_path / "a.npz"), VARIABLES)
+        create_writer(Destination(str(tmp_path / "a.npz")), VARIABLES)
     assert caught.value.diagnostics[0].code == "MIG506"
 
 
 @pytest.mark.parametrize("name", ["a.keras", "a.weights.h5"])
 def test_keras_files_need_a_template(tmp_path: Path, name: str) -> None:
     with pytest.raises(SpecError) as caught:
-        create_writer(str(tmp_path / name), VARIABLES)
+        create_writer(Destination(str(tmp_path / name)), VARIABLES)
     [diagnostic] = caught.value.diagnostics
     assert diagnostic.code == "MIG508"
     assert "npz or safetensors" in diagnostic.helps[-1]

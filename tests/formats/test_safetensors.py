@@ -11,8 +11,9 @@ import numpy
 import pytest
 
 from migspec.diagnostics.model import SpecError
-from migspec.formats.registry import create_writer
+from migspec.formats.output import Destination
 from migspec.formats.safetensors import SafetensorsReader, SafetensorsWriter
+from migspec.formats.writing import create_writer
 from migspec.variables import Variable, VariableMap
 
 safetensors = pytest.importorskip("safetensors")
@@ -101,7 +102,7 @@ def test_dtypes_that_cannot_be_moved_are_listed(tmp_path: Path) -> None:
 def test_small_floats_are_written_and_read(tmp_path: Path, name: str) -> None:
     values = numpy.linspace(-4, 4, 7).astype(getattr(ml_dtypes, name))
     variables = VariableMap.of("x", [Variable("a", (7,), name)])
-    writer = SafetensorsWriter(str(tmp_path / "a.safetensors"), variables)
+    writer = SafetensorsWriter(Destination(str(tmp_path / "a.safetensors")), variables)
     writer.write("a", 0, memoryview(values.tobytes()))
     writer.commit()
     reader = SafetensorsReader(str(tmp_path / "a.safetensors"))
@@ -118,10 +119,10 @@ def test_values_are_aligned_and_the_metadata_is_the_templates(tmp_path: Path) ->
         "x", [Variable("b", (3,), "uint8"), Variable("d", (1,), "float64"), Variable("h", (1,), "float16")]
     )
     plain = tmp_path / "plain.safetensors"
-    SafetensorsWriter(str(plain), variables).commit()
+    SafetensorsWriter(Destination(str(plain)), variables).commit()
     template = file_of(tmp_path / "template.safetensors", {"__metadata__": {"format": "flax", "by": "me"}})
     reader = SafetensorsReader(template)
-    create_writer(str(tmp_path / "after.safetensors"), variables, template=reader).commit()
+    create_writer(Destination(str(tmp_path / "after.safetensors")), variables, template=reader).commit()
     reader.close()
     with safetensors.safe_open(str(plain), framework="numpy") as file:
         assert file.metadata() == {"format": "pt"}
@@ -143,6 +144,6 @@ def test_values_are_aligned_and_the_metadata_is_the_templates(tmp_path: Path) ->
 )
 def test_what_it_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, variable: Variable) -> None:
     with pytest.raises(SpecError) as caught:
-        SafetensorsWriter(str(tmp_path / "a.safetensors"), VariableMap.of("x", [variable]))
+        SafetensorsWriter(Destination(str(tmp_path / "a.safetensors")), VariableMap.of("x", [variable]))
     assert caught.value.diagnostics[0].code == "MIG508"
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from migspec.formats.keras.archive import WEIGHTS_MEMBER
 from migspec.formats.keras.image import Hdf5Image
 from migspec.formats.keras.reader import KerasReader
 from migspec.formats.keras.tree import StoredArray
-from migspec.formats.output import OutputFile, OutputStream
+from migspec.formats.output import Destination, OutputFile, OutputStream
 from migspec.variables import VariableMap
 
 if TYPE_CHECKING:
@@ -26,16 +26,14 @@ _PIECE = 1 << 20  # bytes that are summed at once
 class KerasWriter:
     """A Keras file in the making. Everything is the template's but the values of `variables`, which must be variables of it."""
 
-    def __init__(
-        self, path: str, variables: VariableMap, template: KerasReader, *, archive: bool, overwrite: bool = False
-    ) -> None:
+    def __init__(self, destination: Destination, variables: VariableMap, template: KerasReader, *, archive: bool) -> None:
         """`archive`: write a `.keras` file (the template must be one), not a `.weights.h5` file (the template may be either).
 
         Raises `SpecError`: MIG508 if the template lacks a variable or has it with another shape or dtype, else as `OutputFile`.
         """
-        _check(path, variables, template)
+        _check(destination.path, variables, template)
         self._template = template
-        self._output = OutputFile(path, overwrite=overwrite)
+        self._output = OutputFile(destination)
         self._start = _member_offset() if archive else 0
         self._is_archive = archive
         replaced = [array for variable in variables for array in _places(template, variable.name)]
