@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -76,15 +74,6 @@ def main() -> None:
 
     `migspec demo` shows it on an example; the documentation of each command is `migspec COMMAND --help`.
     """
-
-
-def run() -> None:
-    """The entry point: runs a command and turns whatever happens into an exit code."""
-    # A command makes many objects and little garbage: looking for cycles every 700 objects costs `check` several per cent.
-    gc.set_threshold(50_000)
-    # A live model imports TensorFlow, whose start-up log would drown what the command says; whoever wants it sets the variable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.exit(run_with(sys.argv[1:]))
 
 
 def run_with(arguments: list[str]) -> int:
