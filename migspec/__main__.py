@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 
@@ -12,9 +13,14 @@ def run() -> None:
     gc.set_threshold(200_000)
     # A live model imports TensorFlow, whose start-up log would drown what the command says; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from migspec.cli.main import run_with
+    try:
+        from migspec.cli.main import run_with
 
-    code = run_with(sys.argv[1:])
+        code = run_with(sys.argv[1:])
+    except KeyboardInterrupt:  # while the modules were loaded
+        print("migspec: interrupted", file=sys.stderr)
+        code = 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: the end of the process must not become a traceback
     gc.freeze()
     sys.exit(code)
 

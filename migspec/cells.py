@@ -40,7 +40,7 @@ class Cells:
     def __init__(self, variables: VariableMap) -> None:
         self._shapes = {normal_name(variable.name): variable for variable in variables}
         self._recurrent = {name.rpartition("/")[0] for name in self._shapes if name.rpartition("/")[2] == "recurrent_kernel"}
-        self._tf1: dict[str, Cell | None] = {}
+        self._tf1: dict[str, Cell | None] = {"": None}
 
     def of(self, variable: Variable) -> Cell | None:
         """The cell of a variable, None if it belongs to none."""
@@ -51,24 +51,26 @@ class Cells:
             return torch
         if parent in self._recurrent:
             return self._keras(parent)
-        # Variables of one layer share their parent, so each parent is looked at once.
-        if parent not in self._tf1:
-            self._tf1[parent] = self._tf1_cell(parent)
-        return self._tf1[parent]
+        return self._tf1_cell(parent)
 
-    def _tf1_cell(self, parent: str) -> Cell | None:
-        """The TF1 cell that a path is or lies in, innermost first."""
-        path = parent
-        while path:
+    def _tf1_cell(self, path: str) -> Cell | None:
+        """The TF1 cell that a path is or lies in, innermost first. Paths share their beginnings, so each is looked at once."""
+        passed: list[str] = []
+        while path not in self._tf1:
             above, _, segment = path.rpartition("/")
             if path in self._recurrent:
-                return None
-            if _TF1_LSTM.fullmatch(segment):
-                return Cell("tf1", "lstm", path)
-            if _TF1_GRU.fullmatch(segment):
-                return Cell("tf1", "gru", path)
-            path = above
-        return None
+                self._tf1[path] = None
+            elif _TF1_LSTM.fullmatch(segment):
+                self._tf1[path] = Cell("tf1", "lstm", path)
+            elif _TF1_GRU.fullmatch(segment):
+                self._tf1[path] = Cell("tf1", "gru", path)
+            else:
+                passed.append(path)
+                path = above
+        cell = self._tf1[path]
+        for below in passed:
+            self._tf1[below] = cell
+        return cell
 
     def sibling(self, variable: Variable, name: str) -> Variable | None:
         """The variable `name` beside another one."""

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from migspec.variables import Variable, VariableMap
@@ -25,6 +26,7 @@ SegmentQuery = tuple[str, bool] | None
 """A segment's literal text, or its literal prefix (then True: something more may follow); None is `ANY_SEGMENTS`."""
 
 
+@lru_cache(maxsize=1 << 18)  # asked for each name by every check
 def normal_name(name: str) -> str:
     """The normal form of a variable's name: segments joined by `/`, without a trailing `:0`."""
     name = name.removesuffix(":0")

@@ -257,38 +257,35 @@ class Template:
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
         self.captures = capture_names(pattern)
-        pieces: list[str | tuple[str, Part | None]] = []
+        self._segments: list[tuple[bool, list[str | tuple[str, Part | None]]]] = []  # with whether it stands for several
         count = 0
-        self._simple = True
-        for index, segment in enumerate(pattern.segments):
-            if index:
-                pieces.append("/")
+        for segment in pattern.segments:
+            pieces: list[str | tuple[str, Part | None]] = []
             for part in segment:
                 if isinstance(part, Plain):
                     pieces.append(part.text)
-                    continue
-                if isinstance(part, Star | DoubleStar | NumberRange):
-                    count += 1
-                    pieces.append((f"*{count}", part))
                 elif isinstance(part, Capture):
-                    verbatim = part.kind in ("text", "int", "range", "choice") and (part.scale, part.offset) == (1, 0)
+                    verbatim = part.kind in ("text", "int", "range", "choice", "segments") and (part.scale, part.offset) == (1, 0)
                     pieces.append((part.name, None if verbatim else part))
-                if takes_segments(part):
-                    self._simple = False
-        self._pieces = pieces
+                else:
+                    count += 1
+                    pieces.append((f"*{count}", None if isinstance(part, DoubleStar) else part))
+            self._segments.append((any(map(takes_segments, segment)), pieces))
 
     def render(self, captures: Mapping[str, str]) -> str:
         """The normal name for these captures, all of which must be known."""
-        if not self._simple:
-            return pasted_name(paste(self.pattern, captures))
-        text = ""
-        for piece in self._pieces:
-            if isinstance(piece, str):
-                text += piece
-            else:
-                name, part = piece
-                text += captures[name] if part is None else pasted_text(part, captures[name])
-        return text
+        texts: list[str] = []
+        for several, pieces in self._segments:
+            text = ""
+            for piece in pieces:
+                if isinstance(piece, str):
+                    text += piece
+                else:
+                    name, part = piece
+                    text += captures[name] if part is None else pasted_text(part, captures[name])
+            if text or not several:
+                texts.append(text)
+        return "/".join(texts)
 
 
 def _joined(parts: list[Part]) -> Segment:

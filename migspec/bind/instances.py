@@ -152,6 +152,9 @@ class _Moves:
 
     def _assignments(self, groups: Sequence[dict[_Key, list[Match]]]) -> Iterator[Captures]:
         """Every choice of the shared captures for which at least one source item has matches, joined over the items."""
+        if len(groups) == 1:
+            yield from map(dict, groups[0])
+            return
         assignments: dict[_Key, Captures] = {(): {}}
         bound: set[str] = set()
         for group in sorted(groups, key=lambda group: -max((len(key) for key in group), default=0)):

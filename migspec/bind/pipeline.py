@@ -18,6 +18,7 @@ from migspec.ops import Bundle, CastTo, Context, Gates, OpError, Split, Tensor, 
 from migspec.rules import Operation
 from migspec.syntax.spelling import arithmetic_text
 from migspec.syntax.tree import Binary, Reference
+from migspec.variables import Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,13 @@ def flow(instance: Instance, *, start: int = 0, stop: int | None = None, given: 
     that is given, if one is."""
     operations = all_operations(instance)
     bundle: Bundle = given or tuple(
-        Tensor(Read(element.variable.name, element.variable.shape, element.variable.dtype), element.coordinates)
-        for element in instance.sources
+        [
+            Tensor(Read(element.variable.name, element.variable.shape, element.variable.dtype), element.coordinates)
+            for element in instance.sources
+        ]
     )
+    if not operations:
+        return Flow(bundle, ())
     equations: list[Equation] = []
     streams = tuple(element.variable.name for element in instance.targets) or ("",)
     fills: dict[str, int] = {}
@@ -95,8 +100,11 @@ def bind_instance(instance: Instance, problems: Problems) -> tuple[Bound, ...] |
         if tensor.dtype != element.variable.dtype:
             report_dtype(instance, tensor, element.variable, problems)
             return None
-        read = {one.variable for one in reads(tensor.expression)}
-        sources = tuple(one.variable for one in instance.sources if one.variable.name in read)
+        if isinstance(tensor.expression, Read) and len(instance.sources) == 1:  # most of them, in a large model
+            sources: tuple[Variable, ...] = (instance.sources[0].variable,)
+        else:
+            read = {one.variable for one in reads(tensor.expression)}
+            sources = tuple(one.variable for one in instance.sources if one.variable.name in read)
         bound.append(Bound(element.variable, tensor.expression, instance, sources, tensor.gates))
     return tuple(bound)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
@@ -137,4 +138,10 @@ def _last(variable: Variable) -> str:
 
 
 def _convention(variable: Variable) -> str | None:
-    return next((convention for convention, names in _CONVENTIONS.items() if names.fullmatch(_last(variable))), None)
+    return _convention_of(_last(variable))
+
+
+@cache
+def _convention_of(last: str) -> str | None:
+    """The framework that calls the weights of its layers so."""
+    return next((convention for convention, names in _CONVENTIONS.items() if names.fullmatch(last)), None)

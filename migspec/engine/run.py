@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
 from threading import Event, Lock, local
 from typing import TypeAlias
 
@@ -23,10 +22,12 @@ from migspec.dtypes import itemsize, kind, numpy_dtype
 from migspec.engine.assemble import Assembler
 from migspec.engine.files import Files
 from migspec.engine.sources import Sources
+from migspec.engine.target import Target
+from migspec.engine.together import Neighbours, in_groups
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
 from migspec.expression import Expression, Read, Side, reads, size_of
-from migspec.formats.base import Reader, Writer
+from migspec.formats.base import Reader, Writer, write_many
 from migspec.lower import Buffer, Copy, lower
 from migspec.routes import is_local
 
@@ -37,14 +38,6 @@ _BAND_IN_ORDER = 1 << 20
 _BATCH = 4 << 20
 
 Progress: TypeAlias = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A variable to be written, and what its value is."""
-
-    name: str
-    expression: Expression
 
 
 def run(
@@ -92,8 +85,26 @@ class _Work:
 
     def make_all(self, targets: Iterable[Target]) -> None:
         """Write these variables, one after the other."""
-        for target in targets:
-            self._make(target)
+        for group in in_groups(targets, self._sources):
+            if isinstance(group, Neighbours):
+                self._move(group)
+            else:
+                self._make(group)
+
+    def _move(self, group: Neighbours) -> None:
+        """Write variables that stay as they are, from one read."""
+        if self.stop.is_set():
+            raise _Stopped
+        memory = self._workspace().array("band", group.span, numpy.dtype(numpy.uint8))
+        self._sources.fetch(group.path, group.offset, memory)
+        values: list[tuple[str, memoryview]] = []
+        for name, read, extent in group.moves:
+            begin = extent.offset - group.offset
+            value = memory[begin : begin + extent.length]
+            self._sources.verify(read, extent, value)
+            values.append((name, value.data))
+        write_many(self._writer, values)
+        self._wrote(sum(len(value) for _, value in values))
 
     def _make(self, target: Target) -> None:
         expression = target.expression
@@ -103,9 +114,7 @@ class _Work:
         copies = lower(expression)
         if not copies:
             return
-        if not hasattr(self._thread, "workspace"):
-            self._thread.workspace = Workspace()
-        workspace: Workspace = self._thread.workspace
+        workspace = self._workspace()
         assembler = Assembler(self._sources.open, workspace, self._budget // 4)
         dtype = numpy_dtype(expression.dtype)
         size = size_of(expression.shape)
@@ -123,7 +132,8 @@ class _Work:
         return sorted(targets, key=lambda target: min(map(self._place, reads(target.expression)), default=("", 0)))
 
     def _place(self, read: Read) -> tuple[str, int]:
-        return self._sources.place(read) or ("", 0)
+        extent = self._sources.extent(read)
+        return (extent.path, extent.offset) if extent else ("", 0)
 
     def _write(self, name: str, offset: int, band: numpy.ndarray) -> None:
         data = band.view(numpy.uint8)
@@ -131,9 +141,19 @@ class _Work:
             width = band.dtype.itemsize // (2 if band.dtype.kind == "c" else 1)
             data.view(f"u{width}").byteswap(inplace=True)
         self._writer.write(name, offset, data.data)
+        self._wrote(data.size)
+
+    def _wrote(self, count: int) -> None:
         if self._progress:
             with self._progress_lock:
-                self._progress(data.size)
+                self._progress(count)
+
+    def _workspace(self) -> Workspace:
+        """The memory of this thread."""
+        if not hasattr(self._thread, "workspace"):
+            self._thread.workspace = Workspace()
+        workspace: Workspace = self._thread.workspace
+        return workspace
 
 
 def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterator[tuple[int, int]]:

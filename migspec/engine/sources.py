@@ -8,13 +8,13 @@ from threading import Lock
 
 import numpy
 
-from migspec.diagnostics import file_error
+from migspec.diagnostics import SpecError, file_error
+from migspec.dtypes import itemsize
 from migspec.engine.checksums import RunningChecksum
 from migspec.engine.files import Files
 from migspec.engine.inputs import ArrayInput, FileInput, Input
-from migspec.expression import Read, Side
+from migspec.expression import Read, Side, size_of
 from migspec.formats.base import Extent, Reader
-from migspec.variables import Variable
 
 
 class Sources:
@@ -36,19 +36,28 @@ class Sources:
 
     def open(self, read: Read) -> Input:
         """The input for a variable. Raises SpecError for whatever is wrong with its file."""
-        reader = self._readers[read.side]
-        extent = reader.extent(read.variable)
+        extent = self.extent(read)
         if extent is None:
             return ArrayInput(self.values(read))
-        _check_length(read, extent)
         file = self._files.open(extent.path)
         checksum = RunningChecksum(read.variable, extent, file) if self._claims(read, extent) else None
         return FileInput(read.dtype, extent, file, checksum)
 
-    def place(self, read: Read) -> tuple[str, int] | None:
-        """The file and offset of a variable's values, to read files from front to back."""
+    def extent(self, read: Read) -> Extent | None:
+        """Where a variable's values lie, if they lie in a file as they are. MIG503 if they cannot be what the variable says."""
         extent = self._readers[read.side].extent(read.variable)
-        return (extent.path, extent.offset) if extent else None
+        if extent is not None and extent.length != size_of(read.shape) * itemsize(read.dtype):
+            raise _wrong_length(read, extent)
+        return extent
+
+    def fetch(self, path: str, offset: int, memory: numpy.ndarray) -> None:
+        """Fill `memory` (uint8) with the bytes of a file from `offset` on, not verified."""
+        self._files.open(path).read_runs([(offset, 0)], memory.size, memory.data)
+
+    def verify(self, read: Read, extent: Extent, data: numpy.ndarray) -> None:
+        """Hold the whole value of a variable (uint8) against its checksum, if none has yet. MIG504 if it is wrong."""
+        if self._claims(read, extent):
+            RunningChecksum(read.variable, extent, self._files.open(extent.path)).saw(0, data)
 
     def values(self, read: Read) -> numpy.ndarray:
         """The whole value of a variable."""
@@ -74,12 +83,11 @@ class Sources:
             return True
 
 
-def _check_length(read: Read, extent: Extent) -> None:
-    needed = Variable(read.variable, read.shape, read.dtype).nbytes
-    if extent.length != needed:
-        raise file_error(
-            "MIG503",
-            extent.path,
-            f"the values of `{read.variable}` take {extent.length} bytes, where {read.dtype} {list(read.shape)} takes {needed}",
-            helps=["the file is damaged or was written wrongly: write it again from the original"],
-        )
+def _wrong_length(read: Read, extent: Extent) -> SpecError:
+    needed = size_of(read.shape) * itemsize(read.dtype)
+    return file_error(
+        "MIG503",
+        extent.path,
+        f"the values of `{read.variable}` take {extent.length} bytes, where {read.dtype} {list(read.shape)} takes {needed}",
+        helps=["the file is damaged or was written wrongly: write it again from the original"],
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from migspec.variables import VariableMap
 
@@ -82,3 +83,20 @@ class Writer(Protocol):
 
     def abort(self) -> None:
         """Take back what was written; the old output stands. May be called after a failed `commit`."""
+
+
+@runtime_checkable
+class GatheringWriter(Protocol):
+    """A writer that takes many small values at once for less than one by one."""
+
+    def write_many(self, values: Sequence[tuple[str, memoryview]]) -> None:
+        """The whole values of several variables, each as `Writer.write` takes it."""
+
+
+def write_many(writer: Writer, values: Sequence[tuple[str, memoryview]]) -> None:
+    """Give a writer the whole values of several variables, at once if it can."""
+    if isinstance(writer, GatheringWriter):
+        writer.write_many(values)
+    else:
+        for name, value in values:
+            writer.write(name, 0, value)

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _LEFTOVER = re.compile(r"\..+\.migspec-(\d+)-[0-9a-f]{8}\.tmp")
 _LONGEST_NAME = 200  # bytes of the final name that the temporary name repeats; file systems allow 255 in all
+
+_MOST_PIECES = 1024  # of one system call: Linux' IOV_MAX
 
 _CAUSES = {
     errno.ENOSPC: ("no space left on the device", "free some space, or write to another disk"),
@@ -123,6 +126,19 @@ class WritableFile:
                 offset += written
         except OSError as error:
             raise writing_failed(self.path, error) from error
+
+    def pwrite_all(self, pieces: Sequence[memoryview], offset: int) -> None:
+        """Write these pieces one behind the other, from `offset` on."""
+        for first in range(0, len(pieces), _MOST_PIECES):
+            group = pieces[first : first + _MOST_PIECES]
+            total = sum(map(len, group))
+            try:
+                written = os.pwritev(self._descriptor, group, offset)
+            except OSError as error:
+                raise writing_failed(self.path, error) from error
+            if written < total:
+                self.pwrite(b"".join(group)[written:], offset + written)
+            offset += total
 
     def pread(self, length: int, offset: int) -> bytes:
         """At most `length` bytes of what was written, from `offset`; fewer only at the end of the file."""
@@ -276,8 +292,12 @@ class OutputStream(io.RawIOBase):
 
 def temporary_beside(final: Path) -> Path:
     """A new name in the folder of `final` by which a later run knows what a killed one has left."""
+    return final.parent / f"{_temporary_prefix(final)}{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def _temporary_prefix(final: Path) -> str:
     name = os.fsdecode(os.fsencode(final.name)[:_LONGEST_NAME])
-    return final.parent / f".{name}.migspec-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    return f".{name}.migspec-"
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -295,6 +315,32 @@ def remove_leftovers(folder: Path) -> None:
         if not _is_alive(int(match[1])):
             with contextlib.suppress(OSError):
                 _remove_unlocked(path)
+
+
+def was_left_by_killed(final: Path) -> bool:
+    """Whether a process that no longer lives has left a temporary file for `final`."""
+    prefix = _temporary_prefix(final)
+    try:
+        with os.scandir(final.parent) as entries:
+            found = [match for entry in entries if entry.name.startswith(prefix) and (match := _LEFTOVER.fullmatch(entry.name))]
+    except OSError:
+        return False
+    return any(not _is_alive(int(match[1])) for match in found)
+
+
+def remove_own_leftovers(path: str) -> None:
+    """Remove what this process has left beside the output `path`. Only for a process that writes nothing else in that folder: Ctrl-C
+    may come before whoever creates a temporary file knows of it."""
+    folder = Path(os.path.realpath(path)).parent
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            match = _LEFTOVER.fullmatch(entry.name)
+            if match and int(match[1]) == os.getpid():
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        Path(entry.path).unlink()
 
 
 def _remove_unlocked(path: str) -> None:
