@@ -23,12 +23,13 @@ from migspec.engine.assemble import Assembler
 from migspec.engine.files import Files
 from migspec.engine.sources import Sources
 from migspec.engine.target import Target
-from migspec.engine.together import Neighbours, in_groups
+from migspec.engine.together import Neighbours, in_groups, unchanged
+from migspec.engine.unseen import copy_value, copy_values
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
 from migspec.expression import Expression, Read, Side, reads, size_of
 from migspec.formats.base import Reader, Writer, write_many
-from migspec.lower import Buffer, Copy, lower
+from migspec.lower import Buffer, Copy, Gather, lower
 from migspec.routes import is_local
 
 BUDGET = 64 << 20
@@ -85,7 +86,7 @@ class _Work:
 
     def make_all(self, targets: Iterable[Target]) -> None:
         """Write these variables, one after the other."""
-        for group in in_groups(targets, self._sources):
+        for group in in_groups(targets, self._sources, self._budget // 2):
             if isinstance(group, Neighbours):
                 self._move(group)
             else:
@@ -95,6 +96,9 @@ class _Work:
         """Write variables that stay as they are, from one read."""
         if self.stop.is_set():
             raise _Stopped
+        if copy_values(group, self._sources, self._writer):
+            self._wrote(group.span)
+            return
         memory = self._workspace().array("band", group.span, numpy.dtype(numpy.uint8))
         self._sources.fetch(group.path, group.offset, memory)
         values: list[tuple[str, memoryview]] = []
@@ -108,8 +112,11 @@ class _Work:
 
     def _make(self, target: Target) -> None:
         expression = target.expression
-        if kind(expression.dtype) == "string":
+        if kind(expression.dtype) in ("string", "opaque"):  # an opaque one can be listed and not read, which its reader says
             self._writer.write_strings(target.name, evaluate(expression, self._sources.values))
+            return
+        extent = unchanged(expression, self._sources)
+        if extent is not None and copy_value(target.name, extent, self._sources, self._writer, self._step):
             return
         copies = lower(expression)
         if not copies:
@@ -143,6 +150,12 @@ class _Work:
         self._writer.write(name, offset, data.data)
         self._wrote(data.size)
 
+    def _step(self, count: int) -> None:
+        """So many bytes are copied; shall it go on?"""
+        self._wrote(count)
+        if self.stop.is_set():
+            raise _Stopped
+
     def _wrote(self, count: int) -> None:
         if self._progress:
             with self._progress_lock:
@@ -174,7 +187,9 @@ def _bands(expression: Expression, copies: Sequence[Copy], most: int) -> Iterato
 
 
 def _is_local(copy: Copy, room: int) -> bool:
-    """Whether short bands suit a copy, and, where it is of an intermediate, what makes that."""
+    """Whether short bands suit a copy, and, where it is of an intermediate, what makes that. Rows in any order may come from everywhere."""
+    if isinstance(copy.leaf, Gather):
+        return False
     if isinstance(copy.leaf, Buffer) and not all(_is_local(part, room) for addend in copy.leaf.addends for part in addend):
         return False
     return is_local(copy.route, room)

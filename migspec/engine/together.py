@@ -48,17 +48,19 @@ class Neighbours:
         return last.offset + last.length - self.offset
 
 
-def in_groups(targets: Iterable[Target], sources: Sources) -> Iterator[Target | Neighbours]:
-    """The targets in their order, neighbours as one."""
+def in_groups(targets: Iterable[Target], sources: Sources, most: int) -> Iterator[Target | Neighbours]:
+    """The targets in their order, neighbours as one; a group spans at most `most` bytes."""
     group: list[tuple[str, Read, Extent]] = []
     first = end = 0  # of the group's bytes in its file
     alone: Target | None = None  # the target of a group of one
     for target in targets:
         expression = target.expression
-        extent = _unchanged(expression, sources)
+        extent = unchanged(expression, sources)
+        if extent and not 0 < extent.length <= _SMALL:
+            extent = None
         if group and extent and 0 <= extent.offset - end <= _GAP and extent.path == group[0][2].path:
             assert isinstance(expression, Read)
-            if extent.offset + extent.length - first <= _MOST:
+            if extent.offset + extent.length - first <= min(most, _MOST):
                 group.append((target.name, expression, extent))
                 end = extent.offset + extent.length
                 continue
@@ -75,11 +77,9 @@ def in_groups(targets: Iterable[Target], sources: Sources) -> Iterator[Target | 
         yield alone if len(group) == 1 else Neighbours(group)
 
 
-def _unchanged(expression: Expression, sources: Sources) -> Extent | None:
-    """The place of a small value whose bytes are the target's as they are."""
+def unchanged(expression: Expression, sources: Sources) -> Extent | None:
+    """The place of a value whose bytes are the target's as they are."""
     if not isinstance(expression, Read):
         return None
     extent = sources.extent(expression)
-    if extent is None or not 0 < extent.length <= _SMALL or extent.byte_order != "little" or sys.byteorder != "little":
-        return None
-    return extent
+    return extent if extent is not None and extent.byte_order == "little" == sys.byteorder else None

@@ -59,8 +59,8 @@ class Destination:
     """Where an output goes, and what is allowed there.
 
     `path` is as the user wrote it. With `overwrite` what stands there is replaced. Without `sync` the bytes are left to the
-    operating system: after a power cut the output may be damaged. `reading` are the files that are read meanwhile; no part of
-    an output may replace one of them.
+    operating system: after a power cut the output may be damaged. `reading` are the files that are read meanwhile, and the folders
+    that are read as a whole: no part of an output may replace one of them, or lie in one.
     """
 
     path: str
@@ -73,16 +73,15 @@ class Destination:
         return replace(self, path=path)
 
     def refuse(self) -> None:
-        """MIG507 if `path` is one of the files that are read, MIG506 if it exists without `overwrite`, MIG514 if its folder does
-        not exist."""
+        """MIG507 if `path` is one of the files that are read or lies in one of the folders, MIG506 if it exists without `overwrite`,
+        MIG514 if its folder does not exist or no file can have its name."""
+        if not _is_name(self.path):
+            raise file_error("MIG514", self.path, f"{self.path!r} cannot be written: no file can have this name")
         for other in self.reading:
             if _is_same_file(self.path, other):
-                raise file_error(
-                    "MIG507",
-                    self.path,
-                    f"`{self.path}` is read, so it cannot be the output",
-                    helps=["write to another file, and move it later"],
-                )
+                raise _is_read(self.path, f"`{self.path}` is read, so it cannot be the output")
+            if Path(os.path.realpath(other)) in Path(os.path.realpath(self.path)).parents:
+                raise _is_read(self.path, f"`{self.path}` lies in `{other}`, which is read")
         if not self.overwrite and os.path.lexists(self.path):
             raise output_exists(self.path)
         if not Path(self.path).absolute().parent.is_dir():
@@ -140,6 +139,23 @@ class WritableFile:
                 self.pwrite(b"".join(group)[written:], offset + written)
             offset += total
 
+    def copy_from(self, descriptor: int, source_offset: int, length: int, offset: int) -> int:
+        """Let the operating system copy bytes of another open file to `offset`. Returns how many it copied: fewer than `length` if
+        the other file ends, or if the system does not copy between these two. MIG514 if there is no room."""
+        copy = getattr(os, "copy_file_range", None)
+        done = 0
+        while copy is not None and done < length:
+            try:
+                count = copy(descriptor, self._descriptor, length - done, source_offset + done, offset + done)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise writing_failed(self.path, error) from error
+                break  # whatever else is wrong shows when the bytes are read and written
+            if count == 0:
+                break
+            done += count
+        return done
+
     def pread(self, length: int, offset: int) -> bytes:
         """At most `length` bytes of what was written, from `offset`; fewer only at the end of the file."""
         try:
@@ -194,10 +210,10 @@ class OutputFile(WritableFile):
     def __init__(self, destination: Destination) -> None:
         """Create the temporary file. MIG506 and MIG507 as `Destination.refuse`, MIG514 if it cannot be written."""
         self._destination = destination
+        destination.refuse()
         self.final = Path(os.path.realpath(destination.path))  # unlike Path.resolve, no error where links go in circles
         if os.path.isdir(self.final):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
             raise writing_failed(destination.path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
-        destination.refuse()
         remove_leftovers(self.final.parent)
         super().__init__(destination.path, temporary_beside(self.final))
         with contextlib.suppress(OSError):  # some file systems have no locks; the process number then protects the file alone
@@ -328,21 +344,6 @@ def was_left_by_killed(final: Path) -> bool:
     return any(not _is_alive(int(match[1])) for match in found)
 
 
-def remove_own_leftovers(path: str) -> None:
-    """Remove what this process has left beside the output `path`. Only for a process that writes nothing else in that folder: Ctrl-C
-    may come before whoever creates a temporary file knows of it."""
-    folder = Path(os.path.realpath(path)).parent
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in list(entries):
-            match = _LEFTOVER.fullmatch(entry.name)
-            if match and int(match[1]) == os.getpid():
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        shutil.rmtree(entry.path)
-                    else:
-                        Path(entry.path).unlink()
-
-
 def _remove_unlocked(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
@@ -363,6 +364,17 @@ def _is_alive(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
+
+
+def _is_name(path: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_read(path: str, message: str) -> SpecError:
+    return file_error("MIG507", path, message, helps=["write to another place, and move it later"])
 
 
 def _is_same_file(left: str, right: str) -> bool:
