@@ -167,8 +167,9 @@ def test_an_unreadable_folder_or_file_is_an_error_and_not_a_traceback(monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert is_bundle("m.index"), "its data file says what it is"
-    with pytest.raises(SpecError, match="Permission denied") as error:
+    with pytest.raises(SpecError, match="permission denied") as error:
         open_bundle("m")
     assert error.value.diagnostics[0].code == "MIG501"
     monkeypatch.setattr(Path, "is_file", refuse)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migspec.diagnostics import SpecError
+from migspec.formats.leveldb_table import read_table
 from migspec.formats.tensorflow_bundle import is_bundle, open_bundle
-from migspec.formats.tensorflow_bundle.table import read_table
 
 ENTRY = build.entry("a", shape=[2], data=b"12345678")
 KEYS = st.binary(max_size=40) | st.binary(min_size=120, max_size=200)

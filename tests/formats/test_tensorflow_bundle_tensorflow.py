@@ -11,11 +11,11 @@ import pytest
 import tensorflow_bundle_builder as build
 
 from migspec.diagnostics import SpecError
+from migspec.formats.leveldb_table import read_table
 from migspec.formats.tensorflow_bundle import is_bundle, open_bundle
-from migspec.formats.tensorflow_bundle.datatypes import dtype_name
 from migspec.formats.tensorflow_bundle.object_graph import is_bookkeeping
-from migspec.formats.tensorflow_bundle.slices import slice_key
-from migspec.formats.tensorflow_bundle.table import read_table
+from migspec.formats.tensorflow_proto.datatypes import dtype_name
+from migspec.formats.tensorflow_proto.slices import slice_key
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow", reason="TensorFlow writes the checkpoints that this module reads")
@@ -50,7 +50,9 @@ def assert_equals_oracle(path: str, prefix: str | None = None) -> dict[str, str]
     shapes = oracle.get_variable_to_shape_map()
     dtypes = oracle.get_variable_to_dtype_map()
     names = {}
+    keys = []
     for variable in reader.variables:
+        keys += reader.keys(variable.name)
         path_of = variable.aliases[0] if variable.aliases else variable.name
         key = path_of if path_of in shapes else path_of + VALUE
         names[variable.name] = key
@@ -70,7 +72,8 @@ def assert_equals_oracle(path: str, prefix: str | None = None) -> dict[str, str]
                 file.seek(extent.offset)
                 assert file.read(extent.length) == expected.tobytes()
     graph = "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes
-    assert sorted(names.values()) == sorted(key for key in shapes if not (graph and is_bookkeeping(key)))
+    assert sorted(keys) == sorted(key for key in shapes if not (graph and is_bookkeeping(key)))
+    assert set(names.values()) <= set(keys)
     return names
 
 
@@ -199,8 +202,11 @@ def test_keras_models_uncompiled_compiled_and_exported(tmp_path):
 
     model.export(str(tmp_path / "exported"), verbose=False)
     names = assert_equals_oracle(str(tmp_path / "exported"), str(tmp_path / "exported/variables/variables"))
-    assert weights <= set(names)
-    assert {name.split("/")[0] for name in set(names) - weights} <= {"_all_variables"}
+    assert set(names) == weights
+    reader = open_bundle(str(tmp_path / "exported"))
+    assert reader.format == "saved-model"
+    assert all(key.startswith("_all_variables/") for name in weights for key in reader.keys(name)[1:])
+    assert any(len(reader.keys(name)) == 2 for name in weights)
 
 
 def test_an_empty_basename(tmp_path):

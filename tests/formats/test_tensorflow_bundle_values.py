@@ -16,8 +16,8 @@ from migspec.diagnostics import SpecError
 from migspec.dtypes import NAMES, itemsize, numpy_dtype
 from migspec.formats.base import Extent
 from migspec.formats.tensorflow_bundle import open_bundle
-from migspec.formats.tensorflow_bundle.datatypes import dtype_name
-from migspec.formats.tensorflow_bundle.slices import Box, slice_key, tile
+from migspec.formats.tensorflow_proto.datatypes import dtype_name
+from migspec.formats.tensorflow_proto.slices import Box, slice_key, tile
 
 DTYPES = {dtype_name(number): number for number in range(1, 34)}
 NUMERIC = [name for name in NAMES if name != "string"]

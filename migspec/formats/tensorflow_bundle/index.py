@@ -9,12 +9,13 @@ from typing import Literal, TypeAlias
 
 from migspec.diagnostics import file_error
 from migspec.dtypes import itemsize, kind
-from migspec.formats.tensorflow_bundle.datatypes import dtype_name
+from migspec.formats.leveldb_table import read_table
 from migspec.formats.tensorflow_bundle.location import index_path, shard_path
 from migspec.formats.tensorflow_bundle.records import Entry, Header, parse_entry, parse_header
-from migspec.formats.tensorflow_bundle.slices import SLICE_MARK, Box, box, slice_key, tile
 from migspec.formats.tensorflow_bundle.strings import least_size
-from migspec.formats.tensorflow_bundle.table import read_table
+from migspec.formats.tensorflow_proto.datatypes import dtype_name
+from migspec.formats.tensorflow_proto.shape import SliceExtent
+from migspec.formats.tensorflow_proto.slices import SLICE_MARK, Box, box, slice_key, tile
 
 # The version of the format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/tensor_bundle/tensor_bundle.h
 _VERSION = 1
@@ -35,11 +36,12 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Partitioned:
-    """A tensor that lies in slices, which tile it."""
+    """A tensor that lies in slices, which tile it; `slices` are their bounds as the index has them, in the order of `parts`."""
 
     dtype: str
     shape: tuple[int, ...]
     parts: tuple[tuple[Box, Whole], ...]
+    slices: tuple[tuple[SliceExtent, ...], ...]
 
 
 Tensor: TypeAlias = Whole | Partitioned
@@ -152,4 +154,4 @@ def _partitioned(
         parts.append((part, whole))
     if not tile(entry.shape, [part for part, _ in parts]):
         raise ValueError(f"its {len(parts)} slices do not cover {list(entry.shape)}, each element once")
-    return Partitioned(dtype, entry.shape, tuple(parts))
+    return Partitioned(dtype, entry.shape, tuple(parts), entry.slices)

@@ -8,12 +8,11 @@ import re
 from pathlib import Path
 
 from migspec.diagnostics import file_error
-from migspec.formats.tensorflow_bundle.table import has_footer
+from migspec.formats.checkpoint_state import STATE_FILE, path_named_by, places_named_by
+from migspec.formats.leveldb_table import has_footer
 
 _INDEX = ".index"
-_STATE_FILE = "checkpoint"
 _SHARD = re.compile(r"(.*)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
-_NAMED = re.compile(r"^\s*model_checkpoint_path\s*:\s*([\"'])(.*)\1\s*$", re.MULTILINE)
 _MOST_SUGGESTIONS = 3
 
 
@@ -24,6 +23,21 @@ def index_path(prefix: str) -> str:
 def shard_path(prefix: str, number: int, count: int) -> str:
     """Source: DataFilename in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/tensor_bundle/naming.cc."""
     return f"{prefix}.data-{number:05d}-of-{count:05d}"
+
+
+def prefix_named(path: str) -> str:
+    """The prefix that a path means by its name alone: as in reading, an index or a data file stands for its bundle."""
+    if path.endswith(_INDEX):
+        return path.removesuffix(_INDEX)
+    shard = _SHARD.fullmatch(path)
+    return shard[1] if shard else path
+
+
+def shards_of(prefix: str) -> tuple[str, ...]:
+    """The data files of this prefix that exist, whatever their number says. OSError if their folder cannot be read."""
+    folder, basename = os.path.split(prefix)
+    found = (entry.name for entry in Path(folder).glob(f"{glob.escape(basename)}.data-*-of-*"))
+    return tuple(os.path.join(folder, name) for name in sorted(found) if _SHARD.fullmatch(name))  # noqa: PTH118 (a prefix is text)
 
 
 def is_bundle(path: str) -> bool:
@@ -47,7 +61,7 @@ def locate(path: str) -> str:
         if len(prefixes) == 1:
             return prefixes[0]
         place = Path(path)
-        state_file = place / _STATE_FILE if place.is_dir() else place
+        state_file = place / STATE_FILE if place.is_dir() else place
         if not place.exists():
             raise file_error("MIG501", path, "no such file, folder or checkpoint")
         if prefixes:
@@ -57,8 +71,8 @@ def locate(path: str) -> str:
                 f"the folder holds {len(prefixes)} checkpoints, and no file `checkpoint` says which",
                 helps=_name_one(prefixes),
             )
-        if state_file.name == _STATE_FILE and state_file.is_file():
-            named = _named_by(state_file)
+        if state_file.name == STATE_FILE and state_file.is_file():
+            named = path_named_by(state_file)
             what = f"names `{named}`, which is not there" if named is not None else "names no checkpoint"
             raise file_error(
                 "MIG501", str(state_file), f"the state file {what}", helps=_name_one(_in_folder(state_file.parent))
@@ -81,7 +95,7 @@ def _prefixes(path: str) -> tuple[str, ...]:
         return (path.removesuffix(_INDEX),)
     if (shard := _SHARD.fullmatch(path)) and (place.is_file() or Path(index_path(shard[1])).is_file()):
         return (shard[1],)
-    if place.name == _STATE_FILE and place.is_file():
+    if place.name == STATE_FILE and place.is_file():
         return _of_state_file(place)
     return (path,) if _has_shards(path) else ()
 
@@ -89,8 +103,8 @@ def _prefixes(path: str) -> tuple[str, ...]:
 def _of_folder(folder: Path) -> tuple[str, ...]:
     if (folder / _INDEX).is_file():
         return (f"{folder}/",)
-    if (folder / _STATE_FILE).is_file():
-        return _of_state_file(folder / _STATE_FILE)
+    if (folder / STATE_FILE).is_file():
+        return _of_state_file(folder / STATE_FILE)
     saved_model = folder / "variables" / "variables"
     if Path(index_path(str(saved_model))).is_file():
         return (str(saved_model),)
@@ -102,29 +116,7 @@ def _in_folder(folder: Path) -> tuple[str, ...]:
 
 
 def _of_state_file(file: Path) -> tuple[str, ...]:
-    """The checkpoint that a state file names, relative to it; if it is not there, the one of its last name beside the file,
-    because a folder that was moved keeps the paths of its old place."""
-    named = _named_by(file)
-    if named is None:
-        return ()
-    basename = re.split(r"[/\\]", named)[-1]
-    # Strings, not paths joined: a path would lose the slash that ends the prefix of an empty basename.
-    for prefix in (named if Path(named).is_absolute() else f"{file.parent}/{named}", f"{file.parent}/{basename}"):
-        if Path(index_path(prefix)).is_file():
-            return (prefix,)
-    return ()
-
-
-def _named_by(file: Path) -> str | None:
-    """The path in a state file (CheckpointState in text format), as it is written there: https://github.com/tensorflow/
-    tensorflow/blob/master/tensorflow/python/training/checkpoint_state.proto."""
-    from google.protobuf.text_encoding import CUnescape
-
-    try:
-        found = _NAMED.search(file.read_text("utf-8"))
-        return CUnescape(found[2]).decode("utf-8") if found else None
-    except ValueError:
-        return None
+    return next(((prefix,) for prefix in places_named_by(file) if Path(index_path(prefix)).is_file()), ())
 
 
 def _is_index(path: str) -> bool:
@@ -136,8 +128,7 @@ def _is_index(path: str) -> bool:
 
 def _has_shards(prefix: str) -> bool:
     """Whether a data file of this prefix exists."""
-    folder, basename = os.path.split(prefix)
-    return any(_SHARD.fullmatch(found.name) for found in Path(folder).glob(f"{glob.escape(basename)}.data-*-of-*"))
+    return bool(shards_of(prefix))
 
 
 def _name_one(prefixes: tuple[str, ...]) -> tuple[str, ...]:

@@ -26,6 +26,20 @@ def is_bookkeeping(key: str) -> bool:
     return key in (GRAPH_KEY, _CONFIGURATION) or key.endswith("/" + _CONFIGURATION)
 
 
+def copies_of_exports(keys: Iterable[str], full_names: Mapping[str, str]) -> dict[str, str]:
+    """The second copies that a Keras export stores: the key of the copy -> that of the variable, the only other of this full name."""
+    owners: dict[str, list[str]] = {}
+    for key in keys:
+        if key in full_names:
+            owners.setdefault(full_names[key], []).append(key)
+    copies: dict[str, str] = {}
+    for sharing in owners.values():
+        originals = [key for key in sharing if not key.startswith(_SECOND_COPIES)]
+        if len(originals) == 1:
+            copies |= dict.fromkeys((key for key in sharing if key.startswith(_SECOND_COPIES)), originals[0])
+    return copies
+
+
 def name_variables(keys: Iterable[str], full_names: Mapping[str, str]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Key -> name and aliases.
 

@@ -1,52 +1,17 @@
-"""The protobuf messages of a V2 bundle, decoded into plain data.
-
-The messages are declared at run time, in a descriptor pool of their own: TensorFlow registers messages of the same names in
-the default pool, and both may be loaded in one process. Only the fields that are used are declared, under the numbers of
+"""The protobuf messages of a V2 bundle, decoded into plain data. Field numbers:
 
 - https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto
-- https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/tensor_shape.proto
-- https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/tensor_slice.proto
 - https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/versions.proto
 - https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/trackable_object_graph.proto
-
-An enum is declared as the integer that it is on the wire.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeAlias
+from functools import lru_cache
 
-SliceExtent: TypeAlias = tuple[int, int | None]
-"""Start and length of a slice along one axis; the length None means the whole axis."""
-
-# message -> its fields: name, number, type (a scalar or another message), whether repeated
-_SCHEMA: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
-    "VersionDef": (("producer", 1, "int32", False), ("min_consumer", 2, "int32", False)),
-    "BundleHeaderProto": (
-        ("num_shards", 1, "int32", False),
-        ("endianness", 2, "int32", False),
-        ("version", 3, "VersionDef", False),
-    ),
-    "Dim": (("size", 1, "int64", False),),
-    "Shape": (("dim", 2, "Dim", True), ("unknown_rank", 3, "bool", False)),
-    "Extent": (("start", 1, "int64", False), ("length", 2, "int64", False)),
-    "Slice": (("extent", 1, "Extent", True),),
-    "BundleEntryProto": (
-        ("dtype", 1, "int32", False),
-        ("shape", 2, "Shape", False),
-        ("shard_id", 3, "int32", False),
-        ("offset", 4, "int64", False),
-        ("size", 5, "int64", False),
-        ("crc32c", 6, "fixed32", False),
-        ("slices", 7, "Slice", True),
-    ),
-    "Attribute": (("full_name", 2, "string", False), ("checkpoint_key", 3, "string", False)),
-    "Node": (("attributes", 2, "Attribute", True),),
-    "TrackableObjectGraph": (("nodes", 1, "Node", True),),
-}
-_PACKAGE = "migspec.tensorflow_bundle"
+from migspec.formats.protobuf_wire import FIXED32, LENGTH, VARINT, expect, fields, signed, text
+from migspec.formats.tensorflow_proto.shape import SliceExtent, parse_shape, parse_slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,83 +42,81 @@ class Entry:
 
 def parse_header(data: bytes) -> Header:
     """The value under a bundle's empty key. ValueError if it is none."""
-    message = _parse("BundleHeaderProto", data)
-    return Header(message.num_shards, message.endianness == 1, message.version.min_consumer)
+    shard_count = endianness = min_consumer = 0
+    for number, wire_type, value, end in fields(data, 0, len(data)):
+        match number:
+            case 1 | 2:
+                expect(wire_type, VARINT, "the header's number of shards or byte order")
+                if number == 1:
+                    shard_count = signed(value)
+                else:
+                    endianness = value
+            case 3:
+                expect(wire_type, LENGTH, "the header's version")
+                for inner, inner_type, inner_value, _ in fields(data, value, end):
+                    if inner == 2:
+                        expect(inner_type, VARINT, "the header's oldest reader")
+                        min_consumer = signed(inner_value)
+    return Header(shard_count, endianness == 1, min_consumer)
+
+
+_ENTRY_TYPES = {1: VARINT, 2: LENGTH, 3: VARINT, 4: VARINT, 5: VARINT, 6: FIXED32, 7: LENGTH}
 
 
 def parse_entry(data: bytes) -> Entry:
     """The value under any other key of a bundle. ValueError if it is none, or of unknown rank."""
-    message = _parse("BundleEntryProto", data)
-    shape = message.shape
-    if shape.unknown_rank:
-        raise ValueError("the rank is unknown")
-    return Entry(
-        message.dtype,
-        tuple([dim.size for dim in shape.dim]),
-        message.shard_id,
-        message.offset,
-        message.size,
-        message.crc32c,
-        tuple([_slice(part) for part in message.slices]),
-    )
+    dtype = shard = offset = size = crc32c = 0
+    shape: tuple[int, ...] = ()
+    slices = []
+    for number, wire_type, value, end in fields(data, 0, len(data)):
+        if _ENTRY_TYPES.get(number, wire_type) != wire_type:
+            raise ValueError(f"field {number} of an entry has the wire type {wire_type}")
+        if number == 1:
+            dtype = value
+        elif number == 2:
+            shape += _shape(data[value:end])  # protobuf merges what is written in two parts
+        elif number == 3:
+            shard = signed(value)
+        elif number == 4:
+            offset = signed(value)
+        elif number == 5:
+            size = signed(value)
+        elif number == 6:
+            crc32c = value
+        elif number == 7:
+            slices.append(parse_slice(data, value, end))
+    return Entry(dtype, shape, shard, offset, size, crc32c, tuple(slices))
+
+
+@lru_cache(maxsize=4096)  # a model has many variables and few shapes, and this is half of the time that an entry takes
+def _shape(data: bytes) -> tuple[int, ...]:
+    return parse_shape(data, 0, len(data))
 
 
 def parse_full_names(data: bytes) -> dict[str, str]:
     """A TrackableObjectGraph: checkpoint key -> full name, where one is recorded. ValueError if it is none."""
-    return {
-        attribute.checkpoint_key: attribute.full_name
-        for node in _parse("TrackableObjectGraph", data).nodes
-        for attribute in node.attributes
-        if attribute.full_name
-    }
+    names = {}
+    for number, wire_type, node, node_end in fields(data, 0, len(data)):
+        if number != 1:
+            continue
+        expect(wire_type, LENGTH, "a node")
+        for inner, inner_type, attribute, attribute_end in fields(data, node, node_end):
+            if inner != 2:
+                continue
+            expect(inner_type, LENGTH, "an attribute of a node")
+            full_name, checkpoint_key = _attribute(data, attribute, attribute_end)
+            if full_name:
+                names[checkpoint_key] = full_name
+    return names
 
 
-def _slice(part: Any) -> tuple[SliceExtent, ...]:
-    # A length of -1 means the same as none: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/
-    # tensor_slice.cc
-    return tuple(
-        (extent.start, extent.length) if extent.HasField("length") and extent.length != -1 else (0, None)
-        for extent in part.extent
-    )
-
-
-def _parse(name: str, data: bytes) -> Any:
-    from google.protobuf.message import DecodeError
-
-    try:
-        return _message_class(name).FromString(data)
-    except DecodeError:
-        raise ValueError(f"{len(data)} bytes are no message {name}") from None
-
-
-@cache
-def _message_class(name: str) -> Any:
-    from google.protobuf.message_factory import GetMessageClass
-
-    return GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-@cache
-def _pool() -> Any:
-    from google.protobuf import descriptor_pb2, descriptor_pool
-
-    file = descriptor_pb2.FileDescriptorProto(name="migspec/tensorflow_bundle.proto", package=_PACKAGE, syntax="proto3")
-    kinds = descriptor_pb2.FieldDescriptorProto.Type
-    labels = descriptor_pb2.FieldDescriptorProto.Label
-    for message_name, fields in _SCHEMA.items():
-        message = file.message_type.add(name=message_name)
-        for name, number, kind, repeated in fields:
-            field = message.field.add(name=name, number=number)
-            field.label = labels.Value("LABEL_REPEATED" if repeated else "LABEL_OPTIONAL")
-            if kind in _SCHEMA:
-                field.type = kinds.Value("TYPE_MESSAGE")
-                field.type_name = f".{_PACKAGE}.{kind}"
+def _attribute(data: bytes, start: int, end: int) -> tuple[str, str]:
+    full_name = checkpoint_key = ""
+    for number, wire_type, value, stop in fields(data, start, end):
+        if number in (2, 3):
+            expect(wire_type, LENGTH, "a name of a variable")
+            if number == 2:
+                full_name = text(data, value, stop)
             else:
-                field.type = kinds.Value(f"TYPE_{kind.upper()}")
-            if (message_name, name) == ("Extent", "length"):
-                # In a oneof, because 0 and "not there" differ for this field alone.
-                message.oneof_decl.add(name="has_length")
-                field.oneof_index = 0
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return pool
+                checkpoint_key = text(data, value, stop)
+    return full_name, checkpoint_key

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migspec.diagnostics import SpecError, file_error
-from migspec.formats.tensorflow_bundle.checksum import crc32c
-from migspec.formats.tensorflow_bundle.pointer import pointer_helps
+from migspec.formats.crc32c import crc32c
+from migspec.formats.lfs_pointer import pointer_helps
 
 if TYPE_CHECKING:
     import numpy

@@ -44,6 +44,14 @@ _NAMES = (
 )
 
 
+_NUMBERS = {name: number for number, name in enumerate(_NAMES) if number}
+
+
+def dtype_number(name: str) -> int | None:
+    """The DataType of a name; None if TensorFlow has none."""
+    return _NUMBERS.get(name)
+
+
 def dtype_name(number: int) -> str:
     """The name of a DataType. One that is newer than this table gets the name `datatype_N`, which no cast or copy knows.
 

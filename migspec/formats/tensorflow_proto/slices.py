@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from migspec.formats.tensorflow_bundle.records import SliceExtent
+from migspec.formats.tensorflow_proto.shape import SliceExtent
 
 SLICE_MARK = b"\0"
 """The first byte of every slice's key, and of no variable's."""
@@ -33,14 +33,15 @@ class Box:
 
 
 def slice_key(name: bytes, extents: Sequence[SliceExtent]) -> bytes:
-    """The key of one slice of the variable `name` (in UTF-8), in the encoding OrderedCode. There is at least one axis.
+    """The key of one slice of the variable `name` (in UTF-8), in the encoding OrderedCode.
 
     Source: EncodeTensorNameSlice in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/
     saved_tensor_slice_util.cc and the format in tensorflow/core/lib/strings/ordered_code.cc.
     """
     escaped = name.replace(b"\0", b"\0\xff")  # the byte 0xff would be escaped as well, but UTF-8 has none
     numbers = [_ordered(number) for start, length in extents for number in (start, -1 if length is None else length)]
-    return SLICE_MARK + escaped + b"\0\1" + b"\1" + bytes([len(extents)]) + b"".join(numbers)
+    axes = bytes([1, len(extents)]) if extents else b"\0"  # an unsigned number: how many bytes it takes, and these
+    return SLICE_MARK + escaped + b"\0\1" + axes + b"".join(numbers)
 
 
 def box(shape: tuple[int, ...], extents: Sequence[SliceExtent]) -> Box:

@@ -7,11 +7,17 @@ _LONGEST = 10  # bytes that 64 bits take
 
 def read_varint(data: bytes, position: int, limit: int) -> tuple[int, int]:
     """The integer (below 2**64) at `position`, and the position behind it. ValueError if it is not complete before `limit`."""
-    value = 0
-    for index, byte in enumerate(data[position : min(limit, position + _LONGEST)]):
-        value |= (byte & 0x7F) << 7 * index
+    first = position
+    limit = min(limit, position + _LONGEST)
+    value = shift = 0
+    while position < limit:
+        byte = data[position]
+        position += 1
         if byte < 0x80:
+            value |= byte << shift
             if value >> 64:
                 break
-            return value, position + index + 1
-    raise ValueError(f"no integer can be read at byte {position}")
+            return value, position
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    raise ValueError(f"no integer can be read at byte {first}")
