@@ -57,6 +57,14 @@ class InputFile:
         except OSError as error:
             raise reading_failed(self.path, error) from error
 
+    def into(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` with the bytes from `offset`; how many there were, fewer only where the file ends."""
+        length = max(0, min(len(buffer), self.size - offset))
+        try:
+            return os.preadv(self._descriptor, [buffer[:length]], offset) if length else 0
+        except OSError as error:
+            raise reading_failed(self.path, error) from error
+
     def exactly(self, length: int, offset: int) -> bytes:
         """The `length` bytes from `offset`; MIG503 if the file ends before. Nothing is allocated that the file cannot fill."""
         if offset < 0 or length < 0 or offset + length > self.size:

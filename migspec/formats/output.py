@@ -80,7 +80,7 @@ class Destination:
         for other in self.reading:
             if _is_same_file(self.path, other):
                 raise _is_read(self.path, f"`{self.path}` is read, so it cannot be the output")
-            if Path(os.path.realpath(other)) in Path(os.path.realpath(self.path)).parents:
+            if os.path.isdir(other) and Path(os.path.realpath(other)) in Path(os.path.realpath(self.path)).parents:  # noqa: PTH112
                 raise _is_read(self.path, f"`{self.path}` lies in `{other}`, which is read")
         if not self.overwrite and os.path.lexists(self.path):
             raise output_exists(self.path)
