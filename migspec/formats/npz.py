@@ -1,10 +1,10 @@
-"""npz: a zip of `.npy` arrays, as `numpy.savez` writes it. The `.npy` header: numpy.lib.format, versions 1.0 to 3.0."""
+"""npz: a zip of `.npy` arrays, as `numpy.savez` writes it."""
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -14,15 +14,16 @@ from migspec import dtypes
 from migspec.diagnostics.model import file_error
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile, check_shape, damaged, unsupported
+from migspec.formats.npy_header import NpyHeader, dtype_name, is_moved, read_npy_header
 from migspec.formats.output import Destination, OutputFile
+from migspec.formats.pickled.array_reader import NamedArray, variable_of
+from migspec.formats.pickled.object_array import object_arrays
+from migspec.formats.pickled.place import member_place
+from migspec.formats.pickled.stored_array import AnyArray, extent_of, read_array
 from migspec.formats.zip_members import ZipMembers
 from migspec.variables import Variable, VariableMap
 
 FORMAT = "npz"
-
-_HEADER_GUESS = 512  # most headers fit; a longer one is read in a second go
-_HEADER_LIMIT = 12 + 10_000  # numpy's own limit on the text of a header
-_SAVED = frozenset(dtypes.NAMES) - {"string", "bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ class _Array:
 
 
 class NpzReader:
-    """An open npz file. The names are its keys: members without `.npy`. Members of another kind are no variables."""
+    """An open npz file. The names are its keys: members without `.npy`. Members of another kind are no variables.
+
+    A member of pickled objects gives a variable for each array in them, called by the key and the way to it: `key/conv1/weights`.
+    """
 
     def __init__(self, path: str) -> None:
         self._file = InputFile(path)
@@ -44,7 +48,10 @@ class NpzReader:
             self._zip = ZipMembers(self._file)
             try:
                 self._arrays: dict[str, _Array] = {}
-                variables = [self._open(member) for member in self._zip.infos if member.endswith(".npy")]
+                self._pickled: dict[str, AnyArray] = {}
+                members = [member for member in self._zip.infos if member.endswith(".npy")]
+                variables = [variable for member in members for variable in self._open(member)]
+                _check_names(path, variables)
             except BaseException:
                 self._zip.close()
                 raise
@@ -70,10 +77,12 @@ class NpzReader:
         return self._map
 
     def extent(self, name: str) -> Extent | None:
+        if name in self._pickled:
+            return extent_of(self._pickled[name])
         variable, array = self._map[name], self._arrays[name]
         info = self._zip.infos[array.member]
         in_c_order = not array.fortran or len(variable.shape) < 2
-        if info.compress_type != zipfile.ZIP_STORED or not in_c_order or variable.dtype not in _SAVED:
+        if info.compress_type != zipfile.ZIP_STORED or not in_c_order or not is_moved(variable.dtype):
             return None
         order: Literal["big", "little"] = "big" if array.dtype.newbyteorder("=") != array.dtype else "little"
         before = zlib.crc32(self._zip.start(array.member, array.start))
@@ -81,8 +90,10 @@ class NpzReader:
         return Extent(self.path, place, variable.nbytes, order, crc32=info.CRC, crc32_before=before)
 
     def read(self, name: str) -> numpy.ndarray:
+        if name in self._pickled:
+            return read_array(self.path, name, self._pickled[name])
         variable, array = self._map[name], self._arrays[name]
-        if variable.dtype not in _SAVED:
+        if not is_moved(variable.dtype):
             raise unsupported(
                 self.path,
                 f"`{name}` has the dtype {variable.dtype}, which migspec lists but does not read",
@@ -103,46 +114,31 @@ class NpzReader:
         self._zip.close()
         self._file.close()
 
-    def _open(self, member: str) -> Variable:
+    def _open(self, member: str) -> list[Variable]:
         info = self._zip.check(member)
-        start = self._zip.start(member, _HEADER_GUESS)
-        length = _header_length(start)
-        if length is None or length > min(_HEADER_LIMIT, info.file_size):
-            raise damaged(self.path, f"the member `{member}` does not begin with a numpy header")
-        if length > len(start):
-            start = self._zip.start(member, length)
-        shape, fortran, dtype = self._parse(member, start)
+        what = f"the member `{member}`"
+        header = read_npy_header(self.path, what, info.file_size, lambda length: self._zip.start(member, length))
         name = member.removesuffix(".npy")
-        variable = Variable(name, shape, _dtype_name(dtype))
-        check_shape(self.path, variable, dtype.itemsize)
-        if not dtype.hasobject and variable.size * dtype.itemsize != info.file_size - length:
-            raise damaged(self.path, f"`{name}` is said to be {dtype} {list(shape)}, but has {info.file_size - length} bytes")
-        self._arrays[name] = _Array(member, dtype, fortran, length)
-        return variable
+        variable = Variable(name, header.shape, dtype_name(header.dtype))
+        check_shape(self.path, variable, header.dtype.itemsize)
+        if header.dtype.kind == "O":
+            pickled = self._open_pickle(member, header)
+            if pickled:
+                return pickled
+        size = info.file_size - header.length
+        if not header.dtype.hasobject and variable.size * header.dtype.itemsize != size:
+            raise damaged(self.path, f"`{name}` is said to be {header.dtype} {list(header.shape)}, but has {size} bytes")
+        self._arrays[name] = _Array(member, header.dtype, header.fortran, header.length)
+        return [variable]
 
-    def _parse(self, member: str, start: bytes) -> tuple[tuple[int, ...], bool, numpy.dtype]:
-        stream = io.BytesIO(start)
-        try:
-            version = numpy.lib.format.read_magic(stream)
-            parse = numpy.lib.format.read_array_header_1_0 if version[0] == 1 else numpy.lib.format.read_array_header_2_0
-            shape, fortran, dtype = parse(stream)
-        except Exception as error:  # numpy evaluates the header's text: a damaged one fails in ways that are not listed
-            raise damaged(self.path, f"the numpy header of `{member}` cannot be parsed") from error
-        if any(type(length) is not int or length < 0 for length in shape):
-            raise damaged(self.path, f"the numpy header of `{member}` has the shape {list(shape)}")
-        return shape, fortran, dtype
-
-
-def _header_length(start: bytes) -> int | None:
-    """The bytes before the values, from the first ones of a member; None if that is no header."""
-    if start[:6] != b"\x93NUMPY" or len(start) < 12:
-        return None
-    return 10 + int.from_bytes(start[8:10], "little") if start[6] == 1 else 12 + int.from_bytes(start[8:12], "little")
-
-
-def _dtype_name(dtype: numpy.dtype) -> str:
-    """The name of a dtype in migspec; one that only numpy has keeps numpy's (`<U5`, `datetime64[ns]`), so it is opaque."""
-    return dtype.name if dtype.name in _SAVED else dtype.str if dtype.names is None else str(dtype)
+    def _open_pickle(self, member: str, header: NpyHeader) -> list[Variable]:
+        """The arrays in a member of objects, under the keys that lead to them; the values of objects are behind the header."""
+        variables = []
+        for found in object_arrays(member_place(self._zip, member, header.length)):
+            named = NamedArray("/".join((member.removesuffix(".npy"), *found.keys)), found.array)
+            self._pickled[named.name] = named.array
+            variables.append(variable_of(self.path, named))
+        return variables
 
 
 class NpzWriter:
@@ -195,14 +191,15 @@ class NpzWriter:
             raise ValueError("a variable is written out of its order")
         variable = self._pending.pop()
         info = zipfile.ZipInfo(f"{variable.name}.npy")  # dated 1980: equal inputs give equal files
-        member = self._zip.open(info, "w", force_zip64=True)
+        # Kept before its header is written: if that fails, `abort` closes it.
+        self._member = member = self._zip.open(info, "w", force_zip64=True)
         header = {
             "descr": dtypes.numpy_dtype(variable.dtype).newbyteorder("<").str,
             "fortran_order": False,
             "shape": variable.shape,
         }
         numpy.lib.format.write_array_header_1_0(member, header)
-        self._current, self._member = variable.name, member
+        self._current = variable.name
         self._size = self._missing = variable.nbytes
 
     def _finish(self) -> None:
@@ -213,9 +210,15 @@ class NpzWriter:
             self._member = None
 
 
+def _check_names(path: str, variables: list[Variable]) -> None:
+    [(name, count)] = Counter(variable.name for variable in variables).most_common(1) or [("", 1)]
+    if count > 1:
+        raise unsupported(path, f"two arrays in it are called `{name}`", "save them under different keys")
+
+
 def _check(path: str, variable: Variable) -> None:
     cause = None
-    if variable.dtype not in _SAVED:
+    if not is_moved(variable.dtype):
         cause = f"npz cannot hold `{variable.name}`: numpy's files have no dtype {variable.dtype}"
     elif not _is_member_name(variable.name):
         cause = f"npz cannot hold a variable called {variable.name!r}"

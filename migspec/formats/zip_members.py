@@ -10,7 +10,8 @@ import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import IO, TYPE_CHECKING
 
 from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.input import InputFile, damaged, reading_failed, unsupported
@@ -30,6 +31,8 @@ class ZipMembers:
         self.file = file
         with _zip_errors(file.path):
             self._zip = zipfile.ZipFile(file.path)
+        self._lock = Lock()
+        self._unpacking: tuple[str, IO[bytes]] | None = None  # the member that `read_at` read last
         self.infos: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
             if info.filename in self.infos:
@@ -59,6 +62,24 @@ class ZipMembers:
         if start + info.compress_size > self.file.size:
             raise damaged(self.file.path, f"the member `{info.filename}` goes on behind the end of the file")
         return start
+
+    def is_stored(self, info: zipfile.ZipInfo) -> bool:
+        """Whether a member lies in the file as it is."""
+        return info.compress_type == zipfile.ZIP_STORED
+
+    def read_at(self, name: str, length: int, offset: int) -> bytes:
+        """At most `length` unpacked bytes of a member from `offset`; no checksum is checked. MIG503 if it cannot be unpacked.
+
+        To go forward in the member that was read last costs what lies between. To go backward, or to another member, is to unpack
+        from the start.
+        """
+        with self._lock, _zip_errors(self.file.path):
+            last, stream = self._unpacking or ("", None)
+            if stream is None or last != name:
+                stream = self._zip.open(self.check(name))
+                self._unpacking = (name, stream)
+            stream.seek(offset)
+            return stream.read(length)
 
     def start(self, name: str, length: int) -> bytes:
         """The first `length` bytes of a member, unpacked; fewer if it is shorter. No checksum is checked."""
