@@ -1,0 +1,1 @@
+"""Orbax checkpoints: folders that hold a tree of arrays."""
