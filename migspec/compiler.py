@@ -12,7 +12,7 @@ from migspec.bind.bind import bind, check_given
 from migspec.bind.types import Binding
 from migspec.check import check
 from migspec.diagnostics import Diagnostic, Severity, file_error
-from migspec.library import load
+from migspec.library import load, read_vocabulary
 from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.text import Text
@@ -104,7 +104,7 @@ def _refuse_json(path: str, content: str) -> None:
 
 def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) -> Compilation:
     """Syntax, ops and used specs alone, without variables. Raises SpecError for a value given to a name that the spec does not define."""
-    program, diagnostics = resolve(text, load)
+    program, diagnostics = resolve(text, load, read_vocabulary)
     if given:
         check_given(program, given)
     return Compilation(program, in_reading_order(diagnostics))
@@ -122,7 +122,7 @@ def compile_spec(
     errors that are to be warnings. Raises SpecError for a value given to a name that the spec does not define, ValueError for a code
     that cannot be allowed."""
     allowed = allowed_codes(allow)
-    program, found = resolve(text, load)
+    program, found = resolve(text, load, read_vocabulary)
     if given:
         check_given(program, given)
     binding = bind(program, source, target, given)

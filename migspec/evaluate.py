@@ -25,6 +25,7 @@ from migspec.expression import (
     Reshape,
     Slice,
     Sum,
+    Take,
     size_of,
 )
 from migspec.random_fill import draw
@@ -48,6 +49,8 @@ def _value(node: Expression, read: Callable[[Read], numpy.ndarray]) -> numpy.nda
         case Slice(tensor, axis, start, count, step):
             indices = start + step * numpy.arange(count)
             return _value(tensor, read).take(indices, axis=axis)
+        case Take(tensor, axis, places):
+            return _value(tensor, read).take(numpy.frombuffer(places.packed, numpy.int64), axis=axis)
         case Concat(inputs, axis):
             return numpy.concatenate([_value(tensor, read) for tensor in inputs], axis=axis)
         case Cast(tensor, dtype):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
+from migspec.indices import Indices
+
 Shape: TypeAlias = tuple[int, ...]
 Side: TypeAlias = Literal["source", "target"]
 
@@ -116,6 +118,25 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Place i along one axis of the result is place `indices[i]` of the input, as `numpy.take`; a place may be taken more than once."""
+
+    input: Expression
+    axis: int
+    indices: Indices
+    shape: Shape = field(init=False, compare=False)
+    dtype: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        length, count = self.input.shape[self.axis], len(self.indices)
+        low, high = self.indices.range
+        if not low >= 0 or not high < length:
+            raise ValueError(f"an axis of {length} has no places {low} to {high}")
+        object.__setattr__(self, "shape", (*self.input.shape[: self.axis], count, *self.input.shape[self.axis + 1 :]))
+        object.__setattr__(self, "dtype", self.input.dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class Concat:
     """The inputs joined along an axis that exists; all of one dtype, and of one shape but for that axis."""
 
@@ -186,7 +207,7 @@ class Sum:
         object.__setattr__(self, "dtype", first.dtype)
 
 
-Expression: TypeAlias = Read | Fill | Permute | Reshape | Slice | Concat | Cast | Affine | Sum
+Expression: TypeAlias = Read | Fill | Permute | Reshape | Slice | Take | Concat | Cast | Affine | Sum
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -194,7 +215,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Read() | Fill():
             return ()
-        case Permute(input=one) | Reshape(input=one) | Slice(input=one) | Cast(input=one) | Affine(input=one):
+        case Permute(input=one) | Reshape(input=one) | Slice(input=one) | Take(input=one) | Cast(input=one) | Affine(input=one):
             return (one,)
         case Concat(inputs=several) | Sum(inputs=several):
             return several

@@ -7,6 +7,7 @@ when a loop is split or cut:
 - Reshape keeps the flat elements, so it keeps the route: it costs nothing, and no strides need to allow it.
 - Permute, Slice and Concat need the route in coordinates of the tensor (`alignment`): then they rename, rescale or cut
   its loops.
+- Take is moved down to the variables (`gathering`): there it is slices, if its places form a few runs, or else the leaf `Gather`.
 - Cast and Affine commute with all of these and gather as steps; a Sum is an intermediate, made in the order in which
   the target wants it.
 
@@ -24,13 +25,19 @@ from typing import TypeAlias, assert_never
 
 from migspec.alignment import Box, align, divided, flat, place_values
 from migspec.elementwise import Convert, Step, affine_steps
-from migspec.expression import Affine, Cast, Concat, Constant, Expression, Fill, Permute, Read, Reshape, Slice, Sum
+from migspec.expression import Affine, Cast, Concat, Constant, Expression, Fill, Permute, Read, Reshape, Slice, Sum, Take
+from migspec.gathering import as_slices, joined_parts, moved_down
+from migspec.indices import Indices
 from migspec.routes import Axis, Route, joined, simplified, straight
 
 _MOST_BOXES = 64
 """Into how many pieces the misfit of reshapes may cut one route. Each costs some 10 microseconds to run; an
 intermediate costs memory.
 """
+
+
+_MOST_SLICES = 64
+"""Up to so many runs of places, a `Take` is slices joined together: strided copies, that need nothing beside them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +53,28 @@ class Buffer:
     dtype: str
 
 
-Leaf: TypeAlias = Read | Fill | Buffer
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the tensors that a `Gather` takes places of: `length` of its places come from `leaf`, each element through `steps`."""
+
+    leaf: Leaf
+    steps: tuple[Step, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Places of an axis taken in any order: of `outer` blocks of rows, each row of `inner` elements. The parts, joined along that axis,
+    have the places that `indices` tells."""
+
+    parts: tuple[Part, ...]
+    outer: int
+    inner: int
+    indices: Indices
+    dtype: str
+
+
+Leaf: TypeAlias = Read | Fill | Buffer | Gather
 """What elements come from, counted in C order. A constant `Fill` is read at its element 0 alone, with source strides of 0.
 """
 
@@ -105,6 +133,8 @@ class _Lowering:
                     self._push(inputs[0], route, steps, limit, copies)
                 else:
                     copies.append(self._total(node, simplified(route), steps))
+            case Take():
+                self._take(node, route, steps, limit, copies)
             case Permute() | Slice() | Concat():
                 boxes = align(route, node.shape, limit)
                 if boxes is None:
@@ -141,6 +171,26 @@ class _Lowering:
                     first = end
             case _:
                 assert_never(node)
+
+    def _take(self, node: Take, route: Route, steps: tuple[Step, ...], limit: int, copies: list[Copy]) -> None:
+        other = as_slices(node, min(limit, _MOST_SLICES)) or moved_down(node)
+        if other is not None:
+            self._push(other, route, steps, limit, copies)
+            return
+        outer, inner = prod(node.shape[: node.axis]), prod(node.shape[node.axis + 1 :])
+        parts = tuple(
+            self._part(one, one.shape[node.axis]) for one in joined_parts(node.input, node.axis) if one.shape[node.axis]
+        )
+        copies.append(Copy(Gather(parts, outer, inner, node.indices, node.dtype), simplified(route), steps))
+
+    def _part(self, node: Expression, length: int) -> Part:
+        """A tensor in the order of its elements: those of a leaf, if they stand there in that order, or else of an intermediate."""
+        if not isinstance(node, Fill):  # the places of one that is constant are all one
+            copies = self.whole(node)
+            if len(copies) == 1 and copies[0].route == simplified(straight(prod(node.shape))):
+                return Part(copies[0].leaf, copies[0].steps, length)
+            return Part(self._buffer(node), (), length)
+        return Part(node, (), length)
 
     def _buffer(self, node: Expression) -> Buffer:
         if node not in self.buffers:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from migspec.application import Progress, Request, Step, steps_of
 from migspec.compiler import compile_spec, read_spec
-from migspec.diagnostics import Diagnostic, SpecError
-from migspec.engine.run import Target, run
-from migspec.expression import Read
-from migspec.formats.base import Reader, Writer
-from migspec.formats.output import Destination
-from migspec.formats.writing import create_writer, format_of
-from migspec.plan import Left, Plan, check_fresh
+from migspec.diagnostics import SpecError
+from migspec.formats.base import Reader
+from migspec.formats.shard_size import size_in_bytes
+from migspec.plan import Plan, check_fresh
 from migspec.plan_text import plan_text
-from migspec.sides import is_live, open_side
-from migspec.variables import Variable, VariableMap
+from migspec.sides import open_side
 
 if TYPE_CHECKING:
     import os
-
-
-Progress = Callable[[int], None]
-"""Called with a number of bytes that were just written."""
 
 
 class Migration:
@@ -45,6 +38,9 @@ class Migration:
         format: str | None = None,
         overwrite: bool = False,
         sync: bool = True,
+        verify: bool = False,
+        checksum: bool = False,
+        shard_size: int | str | None = None,
         executor: Executor | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -52,83 +48,27 @@ class Migration:
 
         All or nothing, each for itself: a live model is filled completely or is as it was, a file is written completely or not at
         all. A live target is filled first, then saved to `out`; without `out` the target must be a live model. `format` overrides
-        what the name of `out` says. Without `sync` a file is left to the operating system to bring to the disk. Raises SpecError.
+        what the name of `out` says. Without `sync` a file is left to the operating system to bring to the disk.
+
+        With `verify` the output, and the model that was filled, is read back and compared with the plan, bit for bit: MIG517 if it
+        differs. It is in its place by then. With `checksum` the digests of its files are written to `OUT.sha256`, last of all.
+        `progress` is called with a number of bytes that were just written, or read back. Raises SpecError.
+
+        With `shard_size`, in bytes or as `"5GB"`, a safetensors output goes into several files if one would be larger; ValueError if
+        that is no size.
         """
         path = None if out is None else str(out)
-        if path is None and not is_live(self.target):
-            raise SpecError(
-                [
-                    Diagnostic(
-                        "MIG508",
-                        "there is nothing to write to: the target is no live model, and no output is named",
-                        file=self.target.path,
-                        helps=("name one: `--out FILE`, or `apply(out=...)`",),
-                    )
-                ]
-            )
-        destination = Destination(path or "", overwrite, sync, (*self.source.files, *self.target.files))
-        if is_live(self.target):
-            saved_by_framework = path is not None and format_of(path, format) in ("keras", "weights.h5")
-            if path is not None:  # what can be known of the output is known before the model is touched
-                destination.refuse()
-            moved = VariableMap.of(self.target.variables.label, self._moved())
-            self._run(self.target.writer(moved), moved, executor, progress, kept=False)
-            if path is None:
-                return
-            if saved_by_framework:
-                self.target.save(path, format_of(path, format))
-                return
-        written = VariableMap.of(self.target.variables.label, self._written())
-        writer = create_writer(destination, written, format=format, template=self.target)
-        self._run(writer, written, executor, progress, kept=True)
+        size = None if shard_size is None else size_in_bytes(shard_size)
+        for step in self.steps(Request(path, format, overwrite, sync, verify, checksum, size)):
+            step.run(executor, progress)
 
-    def output_bytes(self, *, kept: bool) -> int:
-        """How many bytes will be written, for a progress bar."""
-        return sum(variable.nbytes for variable in (self._written() if kept else self._moved()))
+    def steps(self, request: Request) -> tuple[Step, ...]:
+        """What `apply` does, for a caller who shows how it gets on. Everything that can be refused early is refused here."""
+        return steps_of(self.plan, self.source, self.target, request)
 
     def close(self) -> None:
         self.source.close()
         self.target.close()
-
-    def _run(
-        self, writer: Writer, variables: VariableMap, executor: Executor | None, progress: Progress | None, *, kept: bool
-    ) -> None:
-        try:
-            run(
-                self._targets(variables, kept=kept),
-                {"source": self.source, "target": self.target},
-                writer,
-                executor=executor,
-                progress=progress,
-            )
-            writer.commit()
-        except BaseException:
-            writer.abort()
-            raise
-
-    def _targets(self, variables: VariableMap, *, kept: bool) -> list[Target]:
-        moves = {move.target: move.expression for move in self.plan.moves}
-        targets: list[Target] = []
-        for variable in variables:
-            if variable.name in moves:
-                targets.append(Target(variable.name, moves[variable.name]))
-            elif kept:
-                targets.append(Target(variable.name, Read(variable.name, variable.shape, variable.dtype, "target")))
-        return targets
-
-    def _moved(self) -> Iterator[Variable]:
-        moved = {move.target for move in self.plan.moves}
-        return (variable for variable in self.target.variables if variable.name in moved)
-
-    def _written(self) -> Iterator[Variable]:
-        """What an output holds: every target variable but random state, which a Keras file takes from its template. The names of
-        that state are counted through the process (`seed_generator_7/...`), so no other file could give it back."""
-        named = {left.variable for left in self.plan.kept if left.cause is not None}
-        if named and not self.target.variables.has_values:
-            raise SpecError([_no_values([left for left in self.plan.kept if left.cause is not None], self.target.variables)])
-        left_out = {left.variable for left in self.plan.kept if left.cause is None and left.because is None}
-        written = self.target.variables if self.target.variables.has_values else self._moved()
-        return (variable for variable in written if variable.name not in left_out)
 
 
 def compile(
@@ -169,15 +109,3 @@ def _both_open(source: object, target: object) -> Iterator[tuple[Reader, Reader]
         opened.callback(new.close)
         yield old, new
         opened.pop_all()
-
-
-def _no_values(named: list[Left], target: VariableMap) -> Diagnostic:
-    from migspec.fold import fold_texts
-
-    return Diagnostic(
-        "MIG218",
-        f"{fold_texts(left.variable for left in named)} cannot be kept: the target has no values",
-        file=target.label,
-        notes=("a variable map says what variables look like, and holds no values",),
-        helps=("name a model or a checkpoint as target, or `fill` the variable",),
-    )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from migspec.bind.types import Binding
+from migspec.bind.types import Binding, Instance
 from migspec.diagnostics import Diagnostic, Severity, SpecError
 from migspec.expression import Expression, Fill
 from migspec.rules import Rule
@@ -17,7 +17,10 @@ from migspec.variables import VariableMap
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A statement of a spec: which file, which line, its text in one line; `uses` are the `use` statements that led there."""
+    """A statement of a spec: which file, which line, its text in one line; `uses` are the `use` statements that led there.
+
+    That of an optimizer's slot is the `slots` statement, and the last of `uses` is then the rule of its weight.
+    """
 
     spec: str
     line: int
@@ -58,7 +61,10 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a migration does. `allowed` are the findings that `--allow` let pass, `notes` what the reader should know."""
+    """Everything that a migration does. `allowed` are the findings that `--allow` let pass, `notes` what the reader should know.
+
+    `vocabularies` are the token files that were read: the expressions hold what they said.
+    """
 
     specs: tuple[Fingerprint, ...]
     source: Fingerprint
@@ -68,6 +74,7 @@ class Plan:
     dropped: tuple[Left, ...]
     allowed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    vocabularies: tuple[Fingerprint, ...] = ()
 
 
 def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iterable[Diagnostic] = ()) -> Plan:
@@ -89,7 +96,7 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
             bound.target.name,
             bound.expression,
             tuple(variable.name for variable in bound.sources),
-            cause(bound.instance.rule, bound.instance.scope.uses),
+            cause(bound.instance.rule, _led_by(bound.instance)),
         )
         for bound in sorted(binding.bound, key=lambda bound: binding.target.place(bound.target.name))
     )
@@ -110,7 +117,14 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
         + _let_pass("MIG201", binding.source, binding.used, codes),
         tuple(f"{one.code}: {one.message}" for one in allowed),
         tuple(notes),
+        tuple(dict.fromkeys(Fingerprint(one.path, one.sha256) for one in binding.program.vocabularies())),
     )
+
+
+def _led_by(instance: Instance) -> tuple[Span, ...]:
+    """The statements that led to an instance: the `use`s, and for an optimizer's slots the rule of their weight."""
+    uses = instance.scope.uses
+    return uses if instance.follows is None else (*uses, instance.follows.rule.span)
 
 
 def _let_pass(code: str, variables: VariableMap, accounted: Collection[str], codes: Collection[str]) -> tuple[Left, ...]:
@@ -144,15 +158,29 @@ def check_fresh(plan: Plan, source: VariableMap, target: VariableMap) -> None:
             )
     for spec in plan.specs:
         try:
-            content = Path(spec.label).read_bytes().decode("utf-8", "replace")  # line ends as they are, as when it was compiled
+            text = Path(spec.label).read_bytes().decode("utf-8", "replace")  # line ends as they are, as when it was compiled
         except OSError:
             continue  # a plan may travel without its spec
-        if _text_fingerprint(Text(spec.label, content)).sha256 != spec.sha256:
+        if _text_fingerprint(Text(spec.label, text)).sha256 != spec.sha256:
             stale.append(
                 Diagnostic(
                     "MIG510",
                     "the plan is stale: the spec has changed since it was made",
                     file=spec.label,
+                    helps=("make the plan again: `migspec plan`",),
+                )
+            )
+    for vocabulary in plan.vocabularies:
+        try:
+            content = Path(vocabulary.label).read_bytes()
+        except OSError:
+            continue  # nor does it need its vocabularies
+        if hashlib.sha256(content).hexdigest() != vocabulary.sha256:
+            stale.append(
+                Diagnostic(
+                    "MIG510",
+                    "the plan is stale: a vocabulary has changed since it was made",
+                    file=vocabulary.label,
                     helps=("make the plan again: `migspec plan`",),
                 )
             )

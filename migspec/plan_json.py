@@ -22,8 +22,10 @@ from migspec.expression import (
     Reshape,
     Slice,
     Sum,
+    Take,
     Uniform,
 )
+from migspec.indices import Indices
 from migspec.plan import Cause, Fingerprint, Left, Move, Plan
 from migspec.resources import schema_path
 
@@ -53,6 +55,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "specs": [_fingerprint(one) for one in plan.specs],
+        "vocabularies": [_fingerprint(one) for one in plan.vocabularies],
         "source": _fingerprint(plan.source),
         "target": _fingerprint(plan.target),
         "statements": [{"spec": one.spec, "line": one.line, "text": one.text, "uses": list(one.uses)} for one in causes],
@@ -132,6 +135,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         tuple(left(one) for one in data["dropped"]),
         tuple(data["allowed"]),
         tuple(data["notes"]),
+        tuple(Fingerprint(one["label"], one["sha256"]) for one in data["vocabularies"]),
     )
 
 
@@ -166,6 +170,8 @@ def _expression(node: Expression) -> dict[str, Any]:
                 "step": node.step,
                 "input": _expression(node.input),
             }
+        case Take():
+            return {"op": "take", "axis": node.axis, "indices": node.indices.text, "input": _expression(node.input)}
         case Concat():
             return {"op": "concat", "axis": node.axis, "inputs": [_expression(one) for one in node.inputs]}
         case Cast():
@@ -202,6 +208,9 @@ def _expression_of(data: dict[str, Any]) -> Expression:
             return Reshape(_expression_of(data["input"]), tuple(data["shape"]))
         case "slice":
             return Slice(_expression_of(data["input"]), data["axis"], data["start"], data["count"], data["step"])
+        case "take":
+            tensor = _expression_of(data["input"])
+            return Take(tensor, data["axis"], Indices.of_text(data["indices"], tensor.shape[data["axis"]]))
         case "concat":
             return Concat(tuple(_expression_of(one) for one in data["inputs"]), data["axis"])
         case "cast":

@@ -23,8 +23,8 @@ def plan_text(plan: Plan) -> str:
         lines.extend(_cause_lines(cause))
         lines.extend(_move_lines(moves))
         lines.append("")
-    lines.extend(_left_lines("keep", plan.kept))
-    lines.extend(_left_lines("drop", plan.dropped))
+    lines.extend(left_lines("keep", plan.kept))
+    lines.extend(left_lines("drop", plan.dropped))
     lines.extend(f"allowed: {allowed}" for allowed in plan.allowed)
     lines.extend(f"note: {note}" for note in plan.notes)
     if plan.allowed or plan.notes:
@@ -91,7 +91,8 @@ def _source_lines(moves: Sequence[Move]) -> list[str]:
     return [f"    {name}  {kind}" for kind, names in runs for name in _names(names)]
 
 
-def _left_lines(word: str, left: Sequence[Left]) -> list[str]:
+def left_lines(word: str, left: Sequence[Left]) -> list[str]:
+    """Variables that are kept or dropped (`word` says which), under the statements that say so; an empty line after each."""
     lines: list[str] = []
     causes: dict[tuple[Cause | None, str | None], list[str]] = {}
     for one in left:

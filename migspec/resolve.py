@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from migspec.definitions import Names, defined_in
 from migspec.diagnostics import Diagnostic, Label
-from migspec.ops import WORDS, OpError
+from migspec.ops import WORDS, OpError, Remap, Word
 from migspec.pattern_parts import is_number
 from migspec.patterns import (
     capture_names,
@@ -25,6 +26,9 @@ from migspec.syntax import tree
 from migspec.syntax.parse import parse
 from migspec.text import Span, Text
 
+if TYPE_CHECKING:
+    from migspec.token_files import ReadVocabulary, TokenFiles
+
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
@@ -38,9 +42,9 @@ Load = Callable[[str, Text], Text | NotFound]
 """Find the spec that a `use` in a text names."""
 
 
-def resolve(text: Text, load: Load) -> tuple[Program, tuple[Diagnostic, ...]]:
+def resolve(text: Text, load: Load, read_vocabulary: ReadVocabulary) -> tuple[Program, tuple[Diagnostic, ...]]:
     """The program of a spec, and everything that is wrong with it and the specs that it uses; what is in error is left out."""
-    resolver = _Resolver(load)
+    resolver = _Resolver(load, read_vocabulary)
     program = resolver.program(text, ())
     return program, tuple(resolver.diagnostics)
 
@@ -50,7 +54,9 @@ class _Resolver:
     """One resolution in progress: what was found wrong so far, and the specs that were resolved already."""
 
     load: Load
+    read_vocabulary: ReadVocabulary
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    token_files: TokenFiles | None = None
     programs: dict[str, Program] = field(default_factory=dict)
 
     def program(self, text: Text, open_specs: tuple[str, ...]) -> Program:
@@ -64,6 +70,7 @@ class _Resolver:
         interface: list[tuple[tree.Interface, tree.Statement]] = []
         rules: list[Rule] = []
         mounts: list[Mount] = []
+        slots: list[Rule] = []
         cast_all: Span | None = None
         for statement in spec.statements:
             match statement.body:
@@ -79,19 +86,43 @@ class _Resolver:
                         mounts.append(mount)
                 case tree.CastAll():
                     cast_all = statement.span
-                case tree.Slots():
-                    self._report(
-                        "MIG108",
-                        "`slots` is not supported by this version of migspec",
-                        statement.span,
-                        helps=("leave the optimizer's state behind: `drop **/Adam, **/Adam_1`",),
-                    )
+                case tree.Slots() as body:
+                    slots_rule = self._slots(body, statement, names)
+                    if slots_rule is not None:
+                        slots.append(slots_rule)
                 case body:
                     rule = self._rule(body, statement, names)
                     if rule is not None:
                         rules.append(rule)
+        if open_specs and slots:
+            from migspec.slot_rules import used_slots_problem
+
+            self.diagnostics.extend(map(used_slots_problem, slots))
         complete = not problems and len(self.diagnostics) == before
-        return Program(text, names.sizes, names.numbers, tuple(interface), tuple(rules), tuple(mounts), cast_all, complete)
+        return Program(
+            text,
+            names.sizes,
+            names.numbers,
+            tuple(interface),
+            tuple(rules),
+            tuple(mounts),
+            cast_all,
+            complete,
+            () if open_specs else tuple(slots),
+        )
+
+    def _slots(self, body: tree.Slots, statement: tree.Statement, names: Names) -> Rule | None:
+        from migspec.slot_rules import slots_problem  # most specs have no slots, and no token files either
+
+        problem = slots_problem(body)
+        if problem is not None:
+            self.diagnostics.append(problem)
+            return None
+        operations = self._operations(body.ops, names)
+        if operations is None:
+            return None
+        source, target = (tree.PatternList((pattern,), span=pattern.span) for pattern in (body.source, body.target))
+        return Rule("rename", statement, source, target, operations, if_present=body.if_present)
 
     def _rule(
         self, body: tree.Move | tree.Same | tree.Drop | tree.Keep | tree.FillWith, statement: tree.Statement, names: Names
@@ -214,23 +245,22 @@ class _Resolver:
         operations: list[Operation] = []
         sound = True
         for op in ops:
-            if op.word == "remap":
-                self._report(
-                    "MIG108",
-                    "`remap` is not supported by this version of migspec",
-                    op.span,
-                    helps=(
-                        "reorder the rows of the table in its file first, or leave it behind: `drop` it, and `fill` the target",
-                    ),
-                )
-                sound = False
-                continue
             sound = names.check_op(op) and sound
             try:
-                operations.append(Operation(WORDS[op.word].read(op), op.span))
+                word: Word | None = WORDS[op.word].read(op)
             except OpError as error:
                 self._report(error.code, error.message, op.span, error.notes, error.helps)
+                word = None
+            if isinstance(word, Remap):
+                if self.token_files is None:
+                    from migspec.token_files import TokenFiles
+
+                    self.token_files = TokenFiles(self.read_vocabulary, self.diagnostics)
+                word = self.token_files.given_to(word, op.span)
+            if word is None:
                 sound = False
+            else:
+                operations.append(Operation(word, op.span))
         return tuple(operations) if sound else None
 
     def _declares(self, line: tree.Interface) -> bool:

@@ -22,7 +22,8 @@ def open_side(named: object) -> Reader:
         named = named.decode()
     if isinstance(named, str) and ":" not in named:
         return open_reader(named)
-    from migspec.models.load import is_live_reference, load_live, open_model
+    from migspec.models.load import is_live_reference, load_live
+    from migspec.models.recognition import open_model
 
     if not isinstance(named, str):
         return open_model(named, type(named).__name__)

@@ -20,12 +20,15 @@ from migspec.expression import (
     Reshape,
     Slice,
     Sum,
+    Take,
     Uniform,
 )
 from migspec.names import NameIndex, normal_name
 from migspec.ops import shape_text
 from migspec.plan import Cause, Left, Plan
 from migspec.variables import Variable, VariableMap
+
+_SHOWN = 60  # so many characters of a long list of places are shown
 
 
 def why(name: str, plan: Plan, source: VariableMap, target: VariableMap) -> str:
@@ -107,6 +110,11 @@ def _steps(expression: Expression, indent: str) -> Iterator[str]:
                 step = f"axis {axis}, places {start} to {start + count - 1}"
             else:
                 step = f"axis {axis}, {count} places from {start} by steps of {stride}"
+        case Take(input=inner, axis=axis, indices=indices):
+            text = indices.text
+            if len(text) > _SHOWN:
+                text = text[:_SHOWN].rpartition(" ")[0] + " ..."
+            step = f"axis {axis}, {len(indices)} places in the order {text}"
         case Cast(input=inner):
             step = f"cast from {inner.dtype}"
         case Affine(input=inner, scale=scale, offset=offset):

@@ -10,6 +10,9 @@ from migspec.variables import Variable, VariableMap
 BLOCK = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 """A fenced block of Markdown: what stands behind the fence, and the content."""
 
+TOKENS = "tokens "
+"""The blocks that begin so are files beside the spec, vocabularies: `tokens old.txt`."""
+
 _VARIABLE = re.compile(r"(?P<name>\S+) \[(?P<shape>[\d, ]*)\] (?P<dtype>[a-z0-9_]+)(?: also (?P<aliases>\S+(?:, \S+)*))?")
 
 

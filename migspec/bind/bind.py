@@ -47,10 +47,18 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     if swapped is not None:
         return _nothing_bound(program, source, target, swapped)
     sugared = _expand_sugar(enumeration.instances, source, target, problems, enumeration)
+    if program.slots:
+        from migspec.bind.slots import follow_weights
+
+        sugared = [*sugared, *follow_weights(root, sugared, problems, enumeration)]
     unclaimed = Unclaimed(source, target, sugared, enumeration)
     standing, withdrawn = settle(sugared, problems, unclaimed)
     beaten, reported = report_failed(enumeration, standing, problems)
     withdrawn.extend(beaten)
+    if program.slots:
+        from migspec.bind.slots import excuse_slots
+
+        excuse_slots(root, enumeration)
     idle = _report_idle([*standing, *reported], withdrawn, problems)
     enumeration.excused_targets.update(element.variable.name for instance in idle for element in instance.targets)
     broken = _solve_sizes(scopes, standing, problems)
@@ -190,6 +198,9 @@ def _report_idle(standing: Sequence[Instance], withdrawn: Sequence[Instance], pr
     for rule, instances in list(idle.items()):
         listed = rule.sources or rule.targets
         assert listed is not None
+        if rule.word == "slots" and rule.kind in ("drop", "keep"):  # what nobody asked for
+            del idle[rule]
+            continue
         if all(is_rest(pattern) for pattern in listed.patterns) and rule.kind in ("drop", "keep", "fill", "same"):
             del idle[rule]
             continue
@@ -201,7 +212,7 @@ def _report_idle(standing: Sequence[Instance], withdrawn: Sequence[Instance], pr
             ("idle", rule),
             Diagnostic(
                 "MIG205",
-                f"this `{rule.kind}` never fires: better rules took all that it names",
+                f"this `{rule.word}` never fires: better rules took all that it names",
                 Label(listed.span if listed.span is not None else rule.span),
                 tuple(Label(span, f"this took `{variable}`") for span, variable in list(takers.items())[:_TAKERS]),
                 notes=("an exact name beats a pattern, a pattern beats `same`, `same` beats a lone `**`",),
@@ -238,10 +249,18 @@ def _bind_all(standing: Sequence[Instance], problems: Problems) -> tuple[list[Bo
     bound: list[Bound] = []
     kept: dict[str, tuple[int, Kept]] = {}
     dropped: dict[str, tuple[int, Dropped]] = {}
+    wrong: set[Instance] = set()
     for instance in standing:
         match instance.rule.kind:
             case "rename" | "copy" | "same":
-                bound.extend(bind_instance(instance, problems) or ())
+                if instance.follows in wrong:
+                    continue  # its slots are wrong for the same cause
+                if instance.follows is not None and _is_refused(instance, problems):
+                    continue
+                made = bind_instance(instance, problems)
+                if made is None:
+                    wrong.add(instance)
+                bound.extend(made or ())
             case "drop":
                 left = instance.sources[0]
                 if left.variable.name not in dropped or left.rank < dropped[left.variable.name][0]:
@@ -255,6 +274,16 @@ def _bind_all(standing: Sequence[Instance], problems: Problems) -> tuple[list[Bo
                 if filled is not None:
                     bound.append(filled)
     return bound, [one for _, one in kept.values()], [one for _, one in dropped.values()]
+
+
+def _is_refused(slots: Instance, problems: Problems) -> bool:
+    """Whether slots cannot follow an op of their weight, which is reported."""
+    from migspec.bind.slots import refused_operation, report_refused
+
+    operation = refused_operation(slots)
+    if operation is not None:
+        report_refused(slots, operation, problems)
+    return operation is not None
 
 
 def _filled(instance: Instance, variable: Variable, problems: Problems) -> Bound | None:

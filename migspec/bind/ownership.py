@@ -34,6 +34,15 @@ def settle(instances: Sequence[Instance], problems: Problems, unclaimed: Unclaim
     return [one for one in standing if one not in refused], [one for one in instances if one.beaten is not None]
 
 
+def preview(instances: Sequence[Instance]) -> list[Instance]:
+    """The instances that would stand, if there were no others. Nothing is reported, and nothing withdrawn for good."""
+    _withdraw(instances, *_claims(instances))
+    standing = [instance for instance in instances if instance.beaten is None]
+    for instance in instances:
+        instance.beaten = None
+    return standing
+
+
 def compete(one: Instance, other: Instance, *, at_source: bool) -> bool:
     """Whether two instances cannot both have a variable."""
     kinds = {one.rule.kind, other.rule.kind}

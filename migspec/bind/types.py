@@ -85,6 +85,8 @@ class Instance:
     operations: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
     beaten: Beaten | None = None
+    follows: Instance | None = None
+    """Of an optimizer's slots: the instance that moves their weights."""
 
 
 @dataclass(frozen=True, slots=True)

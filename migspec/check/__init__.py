@@ -24,4 +24,8 @@ def check(binding: Binding) -> tuple[Diagnostic, ...]:
     found = list(binding.diagnostics)
     for one in CHECKS:
         found.extend(one(binding))
+    if any(binding.program.vocabularies()):  # few specs have any
+        from migspec.check.vocabularies import check_vocabularies
+
+        found.extend(check_vocabularies(binding))
     return tuple(found)

@@ -31,6 +31,8 @@ def check_conventions(binding: Binding) -> Iterator[Diagnostic]:
     """A warning for each rule that moves such a matrix and does not say that this was seen."""
     problems = Problems()
     for bound in binding.bound:
+        if bound.instance.follows is not None:
+            continue
         if len(bound.target.shape) >= _WINDOW and len(bound.sources) == 1 and _check_window(bound, problems, binding):
             continue
         if any(operation.word.settles_layout for operation in bound.instance.operations):

@@ -26,7 +26,7 @@ def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
     for bound in binding.bound:
         old = [(source, source_cells.of(source)) for source in bound.sources]
         new = target_cells.of(bound.target)
-        if not old:
+        if not old or bound.instance.follows is not None:
             continue
         if new is not None and new.framework != "torch" and is_fused(bound.target, new):
             resize = _resize_without_gates(bound)

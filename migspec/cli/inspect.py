@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from migspec.cli.filtering import chooser, nothing_fits
 from migspec.variables import Variable, VariableMap
 
 if TYPE_CHECKING:
@@ -29,12 +30,8 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
     from migspec.sides import open_side
 
     reader = open_side(path)
-    variables = list(_fitting(reader.variables, pattern))
-    hint = (
-        f"no variable fits '{pattern}': `*` stays inside one segment, `**` spans several, as in `**/kernel`"
-        if pattern is not None and not variables
-        else None
-    )
+    variables = list(filter(chooser(pattern), reader.variables))
+    hint = nothing_fits(pattern) if pattern is not None and not variables else None
     if as_json:
         import json
 
@@ -54,28 +51,6 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
     if hint is not None:
         print(hint, file=sys.stderr)
     return 0
-
-
-def _fitting(variables: VariableMap, pattern: str | None) -> Iterable[Variable]:
-    """The variables that a pattern fits under any of their names; raises SpecError for a pattern that is none."""
-    if pattern is None:
-        return variables
-    from migspec.diagnostics import SpecError
-    from migspec.names import normal_name
-    from migspec.patterns import Matcher
-    from migspec.syntax.parse import parse
-    from migspec.syntax.tree import Drop
-    from migspec.text import Text
-
-    spec, problems = parse(Text("--filter", f"drop {pattern}"))
-    if problems or len(spec.statements) != 1 or not isinstance(spec.statements[0].body, Drop):
-        raise SpecError(problems) if problems else click.UsageError(f"'{pattern}' is no pattern")
-    matchers = [Matcher(one) for one in spec.statements[0].body.names.patterns]
-    return [
-        variable
-        for variable in variables
-        if any(matcher.fits(normal_name(name)) for matcher in matchers for name in (variable.name, *variable.aliases))
-    ]
 
 
 def _folded(variables: list[Variable]) -> Iterator[str]:

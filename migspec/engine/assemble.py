@@ -22,16 +22,18 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy
 
 from migspec.dtypes import numpy_dtype
 from migspec.elementwise import Step, apply_step
+from migspec.engine.gather import GatherInput
 from migspec.engine.inputs import FillInput, Input
 from migspec.engine.workspace import Workspace
 from migspec.expression import Fill, Read
-from migspec.lower import Buffer, Copy, Leaf
+from migspec.lower import Buffer, Copy, Gather, Leaf
 from migspec.routes import Axis, Route, cut, is_local, restricted
 
 STAGE = 1 << 20
@@ -78,14 +80,19 @@ class Assembler:
             source.finish()
 
     def _input(self, leaf: Leaf, copies: Sequence[Copy], room: int, depth: int) -> Input:
+        """The input of a leaf; an intermediate that none of the copies reads is wanted in any order."""
         match leaf:
             case Read():
                 return self._open(leaf)
             case Fill():
                 return FillInput(leaf)
             case Buffer():
-                in_order = all(is_local(copy.route, room) for copy in copies if copy.leaf is leaf)
+                in_order = bool(copies) and all(is_local(copy.route, room) for copy in copies if copy.leaf is leaf)
                 return BufferInput(leaf, self, self._workspace, depth + 1, whole=not in_order)
+            case Gather():
+                return GatherInput(
+                    leaf, partial(self._input, copies=(), room=room, depth=depth + 1), self._workspace, depth, self._limit
+                )
 
     def _move(self, source: Input, pieces: list[Piece], out: numpy.ndarray, depth: int) -> None:
         if len(pieces) == 1 and not pieces[0].steps and _run(pieces[0].route) == pieces[0].route.size:

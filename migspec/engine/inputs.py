@@ -21,6 +21,8 @@ from migspec.formats.base import Extent
 from migspec.random_fill import draw
 
 _DRAWN = 1 << 16
+_SUMMED = 256 << 10
+"""Bytes that are read before they are summed: still in the cache of a core then (2 GB: 0.1 s; of megabytes at a time 0.2 to 0.3)."""
 
 
 class Input(Protocol):
@@ -62,10 +64,12 @@ class FileInput:
             return
         for start, place in runs:
             run = data[place * size : (place + length) * size]
-            self._file.read_runs([(begin + start * size, 0)], run.size, run.data)
-            if self._checksum:
-                self._checksum.saw(start * size, run)
-                self._checksum = None if self._checksum.done else self._checksum
+            for first in range(0, run.size, _SUMMED):
+                piece = run[first : first + _SUMMED]
+                self._file.read_runs([(begin + start * size + first, 0)], piece.size, piece.data)
+                if self._checksum:
+                    self._checksum.saw(start * size + first, piece)
+                    self._checksum = None if self._checksum.done else self._checksum
             if self._swapped:
                 run.view(self._swapped).byteswap(inplace=True)
 

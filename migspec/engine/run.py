@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy
 
 from migspec.dtypes import itemsize, kind, numpy_dtype
+from migspec.engine.announcing import announced
 from migspec.engine.assemble import Assembler
 from migspec.engine.files import Files
 from migspec.engine.sources import Sources
@@ -28,7 +29,7 @@ from migspec.engine.unseen import copy_value, copy_values
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
 from migspec.expression import Expression, Read, Side, reads, size_of
-from migspec.formats.base import Reader, Writer, write_many
+from migspec.formats.base import HoldingWriter, Reader, Writer, write_many
 from migspec.lower import Buffer, Copy, Gather, lower
 from migspec.routes import is_local
 
@@ -62,7 +63,7 @@ def run(
     checksum), and what these raise themselves. Then, and at KeyboardInterrupt, whatever has not begun is cancelled and
     what has begun stops at its next band.
     """
-    with Files() as files:
+    with Files() as files, announced(targets, sources):
         work = _Work(Sources(sources, files, budget), writer, progress, budget)
         if executor is None or not writer.concurrent:
             work.make_all(targets)
@@ -79,6 +80,7 @@ class _Work:
         self.stop = Event()
         self._sources = sources
         self._writer = writer
+        self._holding = writer if isinstance(writer, HoldingWriter) else None
         self._progress = progress
         self._progress_lock = Lock()
         self._budget = budget
@@ -128,11 +130,17 @@ class _Work:
         for start, stop in _bands(expression, copies, self._budget // 2):
             if self.stop.is_set():
                 raise _Stopped
-            band = workspace.array("band", stop - start, dtype)
+            band = self._band(target.name, start, stop, dtype)
             assembler.assemble(copies, start, band)
             if stop == size:
                 assembler.finish()
             self._write(target.name, start * dtype.itemsize, band)
+
+    def _band(self, name: str, start: int, stop: int, dtype: numpy.dtype) -> numpy.ndarray:
+        """Memory to make these elements in: where the writer gathers them, if it does."""
+        if self._holding is None:
+            return self._workspace().array("band", stop - start, dtype)
+        return numpy.frombuffer(self._holding.memory(name), numpy.uint8).view(dtype)[start:stop]
 
     def front_to_back(self, targets: Iterable[Target]) -> list[Target]:
         """The targets in the order in which their first sources lie in the files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -101,6 +102,23 @@ class PlacingWriter(Protocol):
 
     def place(self, name: str) -> tuple[WritableFile, int]:
         """Where the values of a variable go: a file of the output and an offset in it. Whoever puts them there need not `write` them."""
+
+
+@runtime_checkable
+class HoldingWriter(Protocol):
+    """A writer that gathers whole values in memory of its own before it does anything with them."""
+
+    def memory(self, name: str) -> memoryview:
+        """Where the bytes of a variable go. Values that are made there are given to `write` all the same, which then copies nothing."""
+
+
+@runtime_checkable
+class AnnouncedReader(Protocol):
+    """A reader for which several variables at once cost less than one by one."""
+
+    def read_ahead(self, names: Sequence[str]) -> AbstractContextManager[None]:
+        """While the context lasts, `read` is called for these variables, once each and in about this order, and its values may be
+        as old as the context."""
 
 
 def write_many(writer: Writer, values: Sequence[tuple[str, memoryview]]) -> None:

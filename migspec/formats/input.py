@@ -59,9 +59,10 @@ class InputFile:
 
     def into(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` with the bytes from `offset`; how many there were, fewer only where the file ends."""
-        length = max(0, min(len(buffer), self.size - offset))
+        if offset + len(buffer) > self.size:
+            buffer = buffer[: max(0, self.size - offset)]
         try:
-            return os.preadv(self._descriptor, [buffer[:length]], offset) if length else 0
+            return os.preadv(self._descriptor, (buffer,), offset)
         except OSError as error:
             raise reading_failed(self.path, error) from error
 

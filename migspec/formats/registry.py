@@ -12,20 +12,54 @@ from migspec.formats.live_names import live_name_help
 from migspec.formats.recognition import Foreign, Recognised, recognise
 
 _READ = (
-    "TensorFlow V2 checkpoint or SavedModel (its prefix or folder)",
-    "Keras 3 `.weights.h5` and `.keras`",
+    "TensorFlow V2 or V1 checkpoint, or SavedModel (its prefix or folder)",
+    "frozen TensorFlow graph `.pb`",
+    "ONNX `.onnx`",
+    "Keras 3 `.weights.h5`, `.weights.json` and `.keras`",
+    "legacy Keras `.h5`, and any other HDF5 file",
     "`.safetensors`",
-    "`.npz`",
+    "`.npz`, `.npy`, and pickles of numpy arrays",
+    "PyTorch `.pt`, `.pth`, `.bin`, `.ckpt`",
     "a variable map in JSON",
 )
 
 
-_ENDINGS_OF_FILES = (".npz", ".safetensors", ".weights.h5", ".keras")  # that a folder may hold, named in errors
+_ENDINGS_OF_FILES = (
+    ".npz",
+    ".npy",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".safetensors",
+    ".weights.h5",
+    ".keras",
+    ".h5",
+    ".hdf5",
+)  # that a folder may hold, named in errors
 
 
 def format_names() -> tuple[str, ...]:
     """Every format that is read, as `Reader.format` spells it."""
-    return ("tensorflow-bundle", "npz", "safetensors", "weights.h5", "keras", "variable-map")
+    return (
+        "tensorflow-bundle",
+        "saved-model",
+        "tensorflow-v1",
+        "graphdef",
+        "onnx",
+        "npz",
+        "safetensors",
+        "weights.h5",
+        "weights.json",
+        "keras",
+        "keras-h5",
+        "hdf5",
+        "npy",
+        "pickle",
+        "torch",
+        "flax",
+        "orbax",
+        "variable-map",
+    )
 
 
 def open_reader(path: str) -> Reader:
@@ -34,16 +68,22 @@ def open_reader(path: str) -> Reader:
     Raises `SpecError`: MIG501 if nothing is there, MIG502 if it is of no known format, or what the format's reader finds wrong.
     """
     from migspec.formats.tensorflow_bundle import is_bundle, open_bundle
+    from migspec.formats.tensorflow_v1.location import find_shards
 
     place = Path(path)
     try:
         is_folder, is_there = place.is_dir(), path != "" and place.exists()
         if path != "" and is_bundle(path):
             return open_bundle(path)
+        if path != "" and find_shards(path):
+            return _open("tensorflow-v1", path)
         if not is_there:
+            index = f"{path}.index.json"  # what several files are called together
+            if path.endswith(".safetensors") and Path(index).is_file():
+                return open_reader(index)
             raise _not_found(path)
         if is_folder:
-            raise _not_recognised(path, _folder(place))
+            return _open_folder(place)
         if not place.is_file():
             raise _not_recognised(path, Foreign("it is no regular file"))
         found = recognise(path)
@@ -62,14 +102,58 @@ def _open(format: str, path: str) -> Reader:
             from migspec.formats.npz import NpzReader
 
             return NpzReader(path)
+        case "npy":
+            from migspec.formats.npy import open_npy
+
+            return open_npy(path)
+        case "torch":
+            from migspec.formats.pytorch.reader import open_zip
+
+            return open_zip(path)
+        case "torch-legacy":
+            from migspec.formats.pytorch.reader import open_legacy
+
+            return open_legacy(path)
+        case "pickle":
+            from migspec.formats.pytorch.reader import open_pickle
+
+            return open_pickle(path)
+        case "tensorflow-v1":
+            from migspec.formats.tensorflow_v1.reader import open_v1
+
+            return open_v1(path)
+        case "graphdef":
+            from migspec.formats.graphdef import GraphDefReader
+
+            return GraphDefReader(path)
+        case "onnx":
+            from migspec.formats.onnx import OnnxReader
+
+            return OnnxReader(path)
         case "safetensors":
             from migspec.formats.safetensors import SafetensorsReader
 
             return SafetensorsReader(path)
-        case "weights.h5":
-            from migspec.formats.keras.reader import open_weights
+        case "safetensors-index":
+            from migspec.formats.safetensors import ShardedSafetensorsReader
 
-            return open_weights(path)
+            return ShardedSafetensorsReader(path)
+        case "flax":
+            from migspec.formats.flax.reader import FlaxReader
+
+            return FlaxReader(path)
+        case "orbax":
+            from migspec.formats.orbax.reader import OrbaxReader
+
+            return OrbaxReader(str(Path(path).parent))
+        case "hdf5":
+            from migspec.formats.keras.reader import open_hdf5
+
+            return open_hdf5(path)
+        case "weights.json":
+            from migspec.formats.keras.reader import open_shards
+
+            return open_shards(path)
         case "keras":
             from migspec.formats.keras.reader import open_archive
 
@@ -103,6 +187,20 @@ def _not_recognised(path: str, found: Foreign) -> SpecError:
         notes=[f"migspec reads: {'; '.join(_READ)}"],
         helps=[help_text] if help_text else [],
     )
+
+
+def _open_folder(place: Path) -> Reader:
+    """A folder that is a checkpoint, or that holds one whose name everybody knows."""
+    from migspec.formats.orbax.location import find_orbax
+    from migspec.formats.safetensors.folder import checkpoint_in
+
+    if (orbax := find_orbax(place)) is not None:
+        from migspec.formats.orbax.reader import OrbaxReader
+
+        return OrbaxReader(str(orbax))
+    if (inside := checkpoint_in(place)) is not None:
+        return open_reader(inside)
+    raise _not_recognised(str(place), _folder(place))
 
 
 def _folder(place: Path) -> Foreign:

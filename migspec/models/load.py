@@ -17,10 +17,7 @@ from typing import Any
 
 from migspec.diagnostics import SpecError, file_error
 from migspec.formats.live_names import live_name_help
-from migspec.models.base import LiveModel
 from migspec.models.staging import cause
-
-_SUPPORTED = "migspec fills Keras 3 models (`keras.Model`, on any backend)"
 
 
 def is_live_reference(text: str) -> bool:
@@ -55,47 +52,6 @@ def load_live(reference: str) -> object:
         except (Exception, SystemExit) as error:
             raise _user_error(error, reference, f"`{function_name}` raises {type(error).__name__}") from error
         return result
-
-
-def open_model(model: object, label: str) -> LiveModel:
-    """The live model behind a framework's own object; `label` is what an error calls it.
-
-    No framework is imported that the process has not imported already: an object of a framework comes with it. Raises
-    `SpecError`: MIG511 for an object that is not supported, MIG512 for a model that has no variables yet.
-    """
-    keras = sys.modules.get("keras")
-    if keras is not None and isinstance(model, getattr(keras, "Model", ())):
-        version = str(getattr(keras, "__version__", ""))
-        if version.partition(".")[0] in ("1", "2"):
-            raise _refused(
-                label,
-                "this is a Keras 2 model",
-                notes=(f"keras {version} is installed; {_SUPPORTED}",),
-                helps=("install Keras 3",),
-            )
-        from migspec.models.keras import KerasModel
-
-        return KerasModel(model, label)
-    raise _unsupported(model, label)
-
-
-def _unsupported(model: object, label: str) -> SpecError:
-    if model is None:
-        return _refused(label, "there is no model: the function returned None", helps=("end it with `return model`",))
-    owner, kind = type(model).__module__, type(model).__name__
-    if any(base.__module__.partition(".")[0] == "tf_keras" for base in type(model).__mro__):
-        return _refused(
-            label, "this is a Keras 2 model (tf_keras)", notes=(_SUPPORTED,), helps=("save it, and name the file instead",)
-        )
-    message = f"{_article(owner)} `{owner}.{kind}` is no model that migspec can fill"
-    keras = sys.modules.get("keras")
-    if keras is not None and isinstance(model, getattr(keras, "Layer", ())):
-        return _refused(
-            label, message, notes=(_SUPPORTED,), helps=("return a model with this layer: `keras.Sequential([layer])`",)
-        )
-    if isinstance(model, tuple | list | dict):
-        return _refused(label, message, notes=(_SUPPORTED,), helps=("return the model alone",))
-    return _refused(label, message, notes=(_SUPPORTED,), helps=("save it to a checkpoint, and name that instead",))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from migspec.ops.base import (
 from migspec.ops.gates import Gates, Rope, SplitGates, canonical_gates
 from migspec.ops.parts import Join, SliceOf, Split
 from migspec.ops.rearrange import Rearrange
+from migspec.ops.remap import Remap
 from migspec.ops.resize import Crop, Pad, Repeat
 from migspec.ops.shapes import Expand, ReshapeTo, Squeeze
 from migspec.ops.stacking import Stack, Unstack
@@ -24,6 +25,6 @@ from migspec.ops.values import Add, AsIs, CastTo, MeanOf, Scale, SumOf
 
 __all__ = [
     "WORDS", "Add", "AsIs", "Bundle", "CastTo", "Context", "Crop", "Expand", "Flip", "GateAxis", "Gates", "Join", "MeanOf", "OpError", "Pad",
-    "PermuteLetters", "Rearrange", "Repeat", "ReshapeTo", "Rope", "Scale", "SliceOf", "Split", "SplitGates", "Squeeze", "Stack",
+    "PermuteLetters", "Rearrange", "Remap", "Repeat", "ReshapeTo", "Rope", "Scale", "SliceOf", "Split", "SplitGates", "Squeeze", "Stack",
     "SumOf", "Tensor", "Transpose", "Unsettled", "Unstack", "Wanted", "Wants", "Word", "canonical_gates", "shape_text",
 ]  # fmt: skip

@@ -140,9 +140,6 @@ def _no_statement(code: str, found: Span) -> Malformed:
     near = suggestions(word, _STATEMENTS)
     fixes = [replacement(found, name) for name in near[:1]]
     helps = did_you_mean(near)
-    if word == "remap":
-        helps = ("reorder the rows of the table in its file first, or leave it behind: `drop` it, and `fill` the target",)
-        return malformed("MIG108", "`remap` is not supported by this version of migspec", found, helps=helps)
     if word in {name.split()[0] for name in WORDS} | {"->", "because", "except", "if", "with"}:
         helps = ("a line that continues the statement above it is indented",)
         fixes = [Fix("indent the line", (Edit(Span(found.text, found.start, found.start), "    "),))]

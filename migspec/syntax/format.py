@@ -162,9 +162,10 @@ def _groups(body: Body) -> Iterator[_Group]:
         case FillWith(names, content):
             yield _Group(("fill", *_list(names)))
             yield _Group(("with", content_text(content)))
-        case Slots(source, target):
+        case Slots(source, target, ops):
             yield _Group(("slots", pattern_text(source)))
             yield _Group(("->", pattern_text(target)), gap=" ")
+            yield _Group(tuple(map(op_text, ops)), joint="  ")
         case CastAll():
             yield _Group(("cast",))
         case _:

@@ -103,9 +103,13 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
         case "repeat":
             return "repeat", (("axis", _axis(children[0], place)), ("count", arithmetic(node(children[1]), place)))
         case "remap":
-            old, new = unquoted(token(children[1])), unquoted(token(children[2]))
-            filling = None if children[3] is None else content(node(children[3]), place)
-            return "remap", (("axis", _axis(children[0], place)), ("old", old), ("new", new), ("content", filling))
+            old, new = unquoted(token(children[1])), unquoted(token(children[3]))
+            old_oov, new_oov = (
+                None if one is None else arithmetic(node(node(one).children[0]), place) for one in children[2:5:2]
+            )
+            filling = None if children[5] is None else content(node(children[5]), place)
+            files = (("old", old), ("old_oov", old_oov), ("new", new), ("new_oov", new_oov))
+            return "remap", (("axis", _axis(children[0], place)), *files, ("content", filling))
         case "add":
             gate = None if children[1] is None else str(children[1])
             return "add", (("value", arithmetic(node(children[0]), place)), ("gate", gate))

@@ -33,7 +33,10 @@ _LITERAL = str.maketrans(
     {"\\": r"\\", '"': r"\"", "*": r"\*", "{": r"\{", "}": r"\}", "\n": r"\n", "\r": r"\r"},
 )
 # The arguments that an op may have, in the order in which they are written.
-_ORDER = ("capture", "axis", "axes", "old", "new", "pattern", "content", "dims", "sizes", "count", "value", "gate", "dtype")
+_ORDER = (
+    *("capture", "axis", "axes", "old", "old_oov", "new", "new_oov", "pattern", "content", "dims", "sizes", "count", "value"),
+    *("gate", "dtype"),
+)
 _CONTENT_WORDS = frozenset({"zeros", "ones", "normal", "uniform"})
 _SUM, _PRODUCT, _ATOM = range(3)  # how tightly an expression binds
 
@@ -134,6 +137,8 @@ def _worded(op: Op, name: str, value: Argument) -> str:
             return f"from {quoted(str(value))}"
         case "new" if op.word == "remap":
             return f"to {quoted(str(value))}"
+        case "old_oov" | "new_oov":
+            return f"oov {_argument(value)}"
         case "content" if op.word == "remap":
             return f"else {_argument(value)}"
         case "gate":

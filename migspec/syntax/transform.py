@@ -62,7 +62,8 @@ def body(branch: Node, place: Place) -> Body:
         case "fill":
             return FillWith(_list(children[0], place), content(node(children[1]), place), children[2] is not None)
         case "slots":
-            return Slots(_pattern(children[0], place), _pattern(children[1], place), children[2] is not None)
+            source, target = (_pattern(child, place) for child in children[:2])
+            return Slots(source, target, _ops(children[2], place), children[3] is not None)
         case "cast_all":
             return CastAll()
         case other:

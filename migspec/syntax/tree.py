@@ -143,7 +143,8 @@ class Op:
       crop             dims: Dims | None
       pad              content: Content, dims: Dims | None
       repeat           axis: int, count: Arithmetic
-      remap            axis: int, old: str, new: str, content: Content | None
+      remap            axis: int, old: str, old_oov: Arithmetic | None, new: str, new_oov: Arithmetic | None,
+                       content: Content | None                 (`from "old" oov 2 to "new" oov 2 else zeros`)
       add              value: Arithmetic, gate: str | None
       scale            value: Arithmetic
       cast             dtype: str | None
@@ -295,10 +296,11 @@ class FillWith:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`slots A -> B`."""
+    """`slots A -> B OPS`."""
 
     source: Pattern
     target: Pattern
+    ops: tuple[Op, ...] = ()
     if_present: bool = False
 
 

@@ -15,7 +15,7 @@ _STATEMENTS = {
     "drop": 'drop NAME, ... because "REASON"',
     "keep": 'keep NAME, ... because "REASON"',
     "fill": "fill NAME, ... with zeros (or `ones`, a number, `normal 0.02 seed 7`, `uniform -0.1 0.1 seed 7`)",
-    "slots": "slots PATTERN -> PATTERN",
+    "slots": "slots {weight}/Adam -> adam/{weight:_}_momentum",
     "cast": "cast",
 }
 
@@ -37,7 +37,7 @@ _OPS = {
     "crop": "crop (or `crop to [SIZES]`)",
     "pad": "pad zeros (or `ones`, a number, `normal 0.02 seed 7`; then `to [SIZES]`)",
     "repeat": "repeat AXIS TIMES",
-    "remap": 'remap AXIS from "old.txt" to "new.txt" else zeros',
+    "remap": 'remap AXIS from "old.txt" to "new.txt" else zeros (with `oov 2` behind a file whose axis has places for tokens out of it)',
     "add": "add 1.0 (or `add 1.0 to f`)",
     "scale": "scale 0.5",
     "as": "as is",

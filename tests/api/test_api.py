@@ -144,7 +144,7 @@ class TestApply:
         migration = compiled(folder)
         with ThreadPoolExecutor(2) as executor:
             migration.apply(folder / "out.npz", executor=executor, progress=written.append)
-        assert sum(written) == migration.output_bytes(kept=True) == 68
+        assert sum(written) == 68
 
     def test_an_error_in_the_callback_leaves_nothing(self, folder: Path) -> None:
         def stop(count: int) -> None:

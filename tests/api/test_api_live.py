@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,69 @@ def test_filled_and_saved(folder: Path, model: Any, ending: str) -> None:
         assert {name: value.tobytes() for name, value in written.items()} == EXPECTED
 
 
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".npz", ".safetensors"])
+def test_filled_saved_read_back_and_summed(folder: Path, model: Any, ending: str) -> None:
+    out, counts = folder / f"new{ending}", []
+    migration = migspec.compile(folder / "spec.mig", folder / "old.npz", model)
+    migration.apply(out=out, verify=True, checksum=True, progress=counts.append)
+    assert values_of(model) == EXPECTED
+    size = sum(map(len, EXPECTED.values()))
+    passes = 3 if ending in (".keras", ".weights.h5") else 4  # Keras tells nobody how many bytes it has written
+    assert sum(counts) == passes * size + out.stat().st_size
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    assert Path(f"{out}.sha256").read_text() == f"{digest}  {out.name}\n"
+
+
+def test_a_model_that_does_not_hold_what_was_assigned(folder: Path, model: Any) -> None:
+    last = model.get_layer("second").kernel
+    assign = type(last).assign
+
+    def rounded(self: Any, value: Any) -> Any:
+        return assign(self, numpy.round(value, 1) if self is last else value)
+
+    migration = migspec.compile(folder / "spec.mig", folder / "old.npz", model)
+    with mock.patch.object(type(last), "assign", rounded), pytest.raises(migspec.SpecError) as caught:
+        migration.apply(verify=True)
+    [found] = caught.value.diagnostics
+    assert found.code == "MIG517" and "second/kernel" in found.message
+    assert found.notes[0].startswith("element [")
+
+
+def test_a_file_that_does_not_hold_what_the_model_holds(folder: Path, model: Any) -> None:
+    save = type(model).save
+
+    def other(self: Any, path: Any, **options: Any) -> None:
+        value = numpy.asarray(self.get_layer("first").bias)
+        self.get_layer("first").bias.assign(value + 1)
+        save(self, path, **options)
+        self.get_layer("first").bias.assign(value)
+
+    migration = migspec.compile(folder / "spec.mig", folder / "old.npz", model)
+    with mock.patch.object(type(model), "save", other), pytest.raises(migspec.SpecError) as caught:
+        migration.apply(folder / "new.keras", verify=True)
+    assert [one.code for one in caught.value.diagnostics] == ["MIG517"]
+    assert "first/bias" in caught.value.diagnostics[0].message
+
+
+def test_a_model_that_is_its_own_source(folder: Path, model: Any) -> None:
+    """What was filled cannot be compared with what it was filled from; but an output holds what the model holds then."""
+    migspec.compile(folder / "spec.mig", folder / "old.npz", model).apply()
+    (folder / "twice.mig").write_text(
+        "rename {layer}/kernel -> {layer}/kernel  scale 2.0\nrename {layer}/bias -> {layer}/bias\n"
+    )
+    migration = migspec.compile(folder / "twice.mig", model, model)
+    before = values_of(model)
+    with pytest.raises(migspec.SpecError) as caught:
+        migration.apply(verify=True)
+    assert [one.code for one in caught.value.diagnostics] == ["MIG507"]
+    assert values_of(model) == before
+    migration.apply(folder / "twice.safetensors")
+    with migspec.open(folder / "twice.safetensors") as written:
+        kernel = written["first/kernel"]
+        assert kernel.tobytes() == (WEIGHTS["first/kernel"] * 2).tobytes()
+        assert values_of(model)["first/kernel"] == kernel.tobytes()
+
+
 def test_a_live_model_as_source(folder: Path, model: Any) -> None:
     migspec.compile(folder / "spec.mig", folder / "old.npz", model).apply()
     migspec.compile(folder / "spec.mig", model, folder / "old.npz").apply(folder / "back.safetensors")
@@ -94,6 +158,18 @@ def test_an_output_that_cannot_be_leaves_the_model_alone(
     assert [one.code for one in caught.value.diagnostics] == [code]
     assert values_of(model) == before
     assert {path: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_a_dtype_that_the_output_cannot_hold_leaves_the_model_alone(folder: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16", name="only")])
+    numpy.savez(folder / "small.npz", w=numpy.ones((3, 2), "float32"), b=numpy.ones(2, "float32"))
+    (folder / "small.mig").write_text("rename w -> only/kernel  cast\nrename b -> only/bias  cast\n")
+    before = values_of(model)
+    with pytest.raises(migspec.SpecError) as caught:
+        migspec.compile(folder / "small.mig", folder / "small.npz", model).apply(folder / "out.npz")
+    assert [one.code for one in caught.value.diagnostics] == ["MIG508"]
+    assert values_of(model) == before
+    assert not (folder / "out.npz").exists()
 
 
 def test_a_damaged_source_leaves_the_model_alone(folder: Path, model: Any) -> None:

@@ -3,6 +3,7 @@
 A case is a `##` section: a title, a sentence or two, and fenced blocks.
 
     ```mig               the spec, as `spec.mig`; a block ```mig NAME.mig is another spec that lies beside it
+    ```tokens NAME       a vocabulary that lies beside the spec
     ```source            the variables of `model.ckpt`, one a line: `name [shape] dtype also alias, alias`
     ```target            those of `model.keras`; ```target without values for a bare variable map
     ```options           what would stand on the command line: `--set NAME=VALUE`, `--allow CODE`
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from notation import BLOCK, variables_of
+from notation import BLOCK, TOKENS, variables_of
 
 from migspec.compiler import check_spec, compile_spec
 from migspec.diagnostics import Diagnostic, Severity, SpecError
@@ -102,6 +103,9 @@ def outcome(case: Case) -> Outcome:
         if name != SPEC:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(content, encoding="utf-8")
+    for info, content in case.blocks.items():
+        if info.startswith(TOKENS):
+            Path(info.removeprefix(TOKENS)).write_text(content, encoding="utf-8")
     text = Text(SPEC, case.specs[SPEC])
     if "source" not in case.blocks:
         return Outcome(check_spec(text).diagnostics, None)

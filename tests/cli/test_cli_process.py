@@ -128,7 +128,7 @@ def test_ctrl_c(folder: Path) -> None:
 
 def test_ctrl_c_while_bytes_move(folder: Path) -> None:
     """Nothing is left of the output."""
-    with mock.patch("migspec.migration.run", side_effect=KeyboardInterrupt):
+    with mock.patch("migspec.application.run", side_effect=KeyboardInterrupt):
         finished = migspec("apply", "good.mig", "-s", "old.npz", "-t", "new.npz", "-o", "out.npz")
     assert finished.code == 130
     assert {path.name for path in folder.iterdir()} == {"old.npz", "new.npz", "new.json", "good.mig", "mapped.mig"}

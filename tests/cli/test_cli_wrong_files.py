@@ -38,6 +38,7 @@ def commands(spec: str, source: str, target: str) -> list[tuple[str, ...]]:
         ("plan", spec, *sides),
         ("why", "head/bias", spec, *sides),
         ("apply", spec, *sides, "-o", "out.npz"),
+        ("diff", source, target, "--spec", spec),
     ]
 
 
@@ -50,6 +51,8 @@ def test_as_a_side(folder: Path, wrong: str, side: str) -> None:
         (code,) = finished.codes
         assert code.startswith("MIG5") and "wrong" in finished.out + finished.err
     finished = migspec("inspect", wrong)
+    assert (finished.code, finished.out) == (2, "") and finished.codes == [code]
+    finished = migspec("diff", source, target)
     assert (finished.code, finished.out) == (2, "") and finished.codes == [code]
     assert not (folder / "out.npz").exists()
 

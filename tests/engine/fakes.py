@@ -10,7 +10,7 @@ import google_crc32c
 import numpy
 
 from migspec.dtypes import kind, numpy_dtype
-from migspec.expression import Affine, Cast, Concat, Expression, Permute, Read, Reshape, Side, Slice, Sum
+from migspec.expression import Affine, Cast, Concat, Expression, Permute, Read, Reshape, Side, Slice, Sum, Take
 from migspec.formats.base import Extent
 from migspec.variables import Variable, VariableMap
 
@@ -21,7 +21,7 @@ def reads_of(node: Expression) -> set[Read]:
             return {node}
         case Concat() | Sum():
             return set().union(*(reads_of(part) for part in node.inputs))
-        case Permute() | Reshape() | Slice() | Cast() | Affine():
+        case Permute() | Reshape() | Slice() | Take() | Cast() | Affine():
             return reads_of(node.input)
     return set()
 

@@ -19,9 +19,11 @@ from migspec.expression import (
     Reshape,
     Slice,
     Sum,
+    Take,
     Uniform,
     size_of,
 )
+from migspec.indices import Indices
 
 FLOATS = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 MOVABLE = (*FLOATS, "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool", "complex64", "complex128")
@@ -71,6 +73,24 @@ def slices(draw: st.DrawFn, node: Expression) -> Expression:
 
 
 @st.composite
+def takes(draw: st.DrawFn, node: Expression) -> Expression:
+    """Places of an axis: in any order, some twice, or a few runs; sometimes of the axis with new places behind its own, as `remap` does."""
+    if not node.shape:
+        return node
+    axis = draw(st.integers(0, len(node.shape) - 1))
+    if draw(st.booleans()):
+        shape = list(node.shape)
+        shape[axis] = draw(st.integers(1, 3))
+        node = Concat((node, draw(leaves(tuple(shape), node.dtype))), axis)
+    if not node.shape[axis]:
+        return node
+    place = st.integers(0, node.shape[axis] - 1)
+    runs = st.permutations(range(node.shape[axis])).map(lambda order: sorted(order[: len(order) // 2 + 1]))
+    places = draw(st.one_of(st.lists(place, min_size=1, max_size=12), st.permutations(range(node.shape[axis])), runs))
+    return Take(node, axis, Indices.of(places))
+
+
+@st.composite
 def concats(draw: st.DrawFn, node: Expression) -> Expression:
     if not node.shape:
         return node
@@ -113,15 +133,15 @@ def sums(draw: st.DrawFn, node: Expression) -> Expression:
 @st.composite
 def expressions(draw: st.DrawFn, dtypes: tuple[str, ...] = MOVABLE, arithmetic: bool = True) -> Expression:
     node = draw(leaves(draw(shapes), draw(st.sampled_from(dtypes))))
-    structural = [reshapes, reshapes, slices, concats]
+    structural = [reshapes, reshapes, slices, concats, takes]
     for _ in range(draw(st.integers(0, 6))):
-        form = draw(st.integers(0, 9 if arithmetic else 6))
+        form = draw(st.integers(0, 10 if arithmetic else 7))
         if form <= 2:
             node = Permute(node, tuple(draw(st.permutations(range(len(node.shape))))))
-        elif form <= 6:
+        elif form <= 7:
             node = draw(structural[form - 3](node))
         else:
-            node = draw((casts, affines, sums)[form - 7](node))
+            node = draw((casts, affines, sums)[form - 8](node))
         if size_of(node.shape) > 2000:
             break
     return node

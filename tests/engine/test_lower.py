@@ -14,8 +14,8 @@ from migspec.dtypes import numpy_dtype
 from migspec.elementwise import Convert, Offset, Scale, apply_step
 from migspec.evaluate import evaluate
 from migspec.expression import Affine, Cast, Concat, Constant, Expression, Fill, Permute, Read, Reshape, Slice, Sum, size_of
-from migspec.lower import Buffer, Copy, lower
-from migspec.routes import Axis, Route, restricted
+from migspec.lower import Buffer, Copy, Gather, Part, lower
+from migspec.routes import Axis, Route, restricted, straight
 
 
 def places(route: Route) -> list[tuple[int, int]]:
@@ -40,6 +40,9 @@ def run_slowly(copies: tuple[Copy, ...], size: int, dtype: str) -> numpy.ndarray
                 for part in parts[1:]:
                     with numpy.errstate(all="ignore"):
                         values = values + part
+            case Gather(parts, outer, inner, indices):
+                tables = [part_slowly(part, outer, inner) for part in parts]
+                values = numpy.concatenate(tables, axis=1).take(list(indices), axis=1).reshape(-1)
             case leaf:
                 values = evaluate(leaf, value_of).reshape(-1)
         for step in copy.steps:
@@ -49,6 +52,16 @@ def run_slowly(copies: tuple[Copy, ...], size: int, dtype: str) -> numpy.ndarray
         result[list(targets)] = values[list(sources)]
     assert (written == 1).all()
     return result
+
+
+def part_slowly(part: Part, outer: int, inner: int) -> numpy.ndarray:
+    size = outer * part.length * inner
+    values = run_slowly((Copy(part.leaf, straight(size), part.steps),), size, part_dtype(part))
+    return values.reshape(outer, part.length, inner)
+
+
+def part_dtype(part: Part) -> str:
+    return next((step.dtype for step in reversed(part.steps) if isinstance(step, Convert)), part.leaf.dtype)
 
 
 @settings(max_examples=300, deadline=None)

@@ -45,6 +45,7 @@ LAYOUTS = {
     "chunked": ({"chunks": (4, 5)}, False),
     "gzip": ({"compression": "gzip"}, False),
     "shuffled": ({"chunks": (5, 3), "shuffle": True, "compression": "gzip", "fletcher32": True}, False),
+    "lzf": ({"compression": "lzf"}, False),
     "resizable": ({"maxshape": (None, 5)}, False),
 }
 
@@ -86,6 +87,67 @@ def test_every_layout_is_read_and_written(tmp_path: Path, layout: str, dtype: st
         numpy.testing.assert_array_equal(file["layers/dense/vars/1"][()], VALUES[1])
 
 
+def test_chunks_that_were_never_written(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("a", (5, 7), "i4", chunks=(2, 3), fillvalue=9, compression="gzip", shuffle=True)
+        dataset[3:5, 6:] = 1
+        expected = dataset[()]
+    reader = open_reader(str(tmp_path / "a.h5"))
+    numpy.testing.assert_array_equal(reader.read("a"), expected)
+    reader.close()
+
+
+def test_a_filter_on_which_libhdf5_may_crash_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=numpy.arange(60), chunks=(10,), scaleoffset=0)
+    assert error_code(tmp_path / "a.h5") == "MIG505"
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_chunk_too_short_for_its_checksum(tmp_path: Path, compression: str | None) -> None:
+    """libhdf5 crashes on it, also while it writes over it."""
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        group_of(file).create_dataset("0", data=VALUES, chunks=(5, 3), compression=compression, fletcher32=True)
+        sizes = [file["layers/dense/vars/0"].id.get_chunk_info(number).size for number in range(6)]
+    content = path.read_bytes()
+    key = sizes[0].to_bytes(4, "little") + bytes(4 + 3 * 8)  # its size, no filter skipped, and its place in the dataset
+    assert content.count(key) == 1
+    path.write_bytes(content.replace(key, (2).to_bytes(4, "little") + key[4:]))
+    assert error_code(path) == "MIG503"
+    template = open_reader(str(path))
+    with pytest.raises(SpecError) as caught:
+        create_writer(Destination(str(tmp_path / "out.weights.h5")), template.variables, template=template)
+    template.close()
+    assert caught.value.diagnostics[0].code == "MIG503"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.weights.h5"]
+
+
+def test_a_chunk_whose_checksum_differs(tmp_path: Path) -> None:
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        group_of(file).create_dataset("0", data=VALUES, chunks=(12, 5), fletcher32=True)
+        offset = file["layers/dense/vars/0"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 5] ^= 1
+    path.write_bytes(content)
+    assert error_code(path) == "MIG503"
+
+
+def test_names_of_links_that_libhdf5_would_read_for_ever(tmp_path: Path) -> None:
+    """The first free place in the heap of names says that the next one is itself."""
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        group_of(file)["0"] = VALUES
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"HEAP")
+    free = int.from_bytes(content[heap + 16 : heap + 24], "little")
+    start = int.from_bytes(content[heap + 24 : heap + 32], "little")
+    content[start + free : start + free + 8] = free.to_bytes(8, "little")
+    path.write_bytes(content)
+    assert error_code(path) == "MIG503"
+
+
 def test_values_that_were_never_written(tmp_path: Path) -> None:
     """Such a dataset has no place in the file; it reads as its fill value, and can be written."""
     with h5py.File(tmp_path / "a.weights.h5", "w", userblock_size=512) as file:
@@ -119,9 +181,8 @@ def test_strings(tmp_path: Path) -> None:
     assert again.read("dense/1").tolist() == [b"x", b"yz"]
     again.close()
     writer = create_writer(Destination(str(tmp_path / "c.weights.h5")), reader.variables, template=reader)
-    writer.write_strings("dense/1", numpy.array([b"too long", b""], object))
     with pytest.raises(SpecError) as caught:
-        writer.commit()
+        writer.write_strings("dense/1", numpy.array([b"too long", b""], object))
     writer.abort()
     assert caught.value.diagnostics[0].code == "MIG508"
     reader.close()
@@ -151,6 +212,56 @@ def test_nothing_outside_the_file_is_read(tmp_path: Path) -> None:
     assert error_code(tmp_path / "virtual.weights.h5") == "MIG505"
 
 
+HOSTILE = {
+    "external link": lambda group, other, raw: group.__setitem__("x", h5py.ExternalLink(other, "/x")),
+    "soft link": lambda group, other, raw: group.__setitem__("x", h5py.SoftLink("/y")),
+    "external storage": lambda group, other, raw: group.create_dataset("x", (12, 5), "f4", external=[(raw, 0, 240)]),
+    "virtual": lambda group, other, raw: group.create_virtual_dataset("x", _virtual(other)),
+}
+
+
+def _virtual(other: str) -> h5py.VirtualLayout:
+    layout = h5py.VirtualLayout((12, 5), "f4")
+    layout[:] = h5py.VirtualSource(other, "x", (12, 5))
+    return layout
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("kind", ["legacy", "whole legacy model", "other"])
+def test_no_hdf5_file_of_any_kind_leads_to_another(tmp_path: Path, what: str, kind: str) -> None:
+    other, raw = str(tmp_path / "other.h5"), str(tmp_path / "raw")
+    with h5py.File(other, "w") as file:
+        file["x"] = VALUES
+    Path(raw).write_bytes(VALUES.tobytes())
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        root = file.create_group("model_weights") if kind == "whole legacy model" else file
+        if kind != "other":
+            root.attrs["layer_names"] = [b"dense"]
+        group = root.create_group("dense")
+        group.attrs["weight_names"] = [b"x"]
+        HOSTILE[what](group, other, raw)
+    assert error_code(tmp_path / "a.h5") == "MIG505"
+
+
+def test_a_layer_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_group("dense").attrs["weight_names"] = [b"secret"]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        file["dense"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/dense")
+    assert error_code(tmp_path / "a.h5") == "MIG505"
+
+
+def test_names_with_dots_are_names_like_any_other(tmp_path: Path) -> None:
+    """HDF5 has no parent folders, and nothing is ever written under a name that a file gives."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["../../etc/passwd"] = VALUES
+    reader = open_reader(str(tmp_path / "a.h5"))
+    assert [variable.name for variable in reader.variables] == ["../../etc/passwd"]
+    numpy.testing.assert_array_equal(reader.read("../../etc/passwd"), VALUES)
+    reader.close()
+
+
 def test_a_group_inside_itself_ends(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.weights.h5", "w") as file:
         group = group_of(file)
@@ -170,6 +281,91 @@ def test_a_text_heap_that_libhdf5_would_read_for_ever(tmp_path: Path) -> None:
     content[free + 8 : free + 16] = bytes(8)
     path.write_bytes(content)
     assert error_code(path) == "MIG503"
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("what", ["name of an object", "list of names", "dataset", "dataset in chunks"])
+def test_a_text_that_claims_gigabytes_is_refused_before_they_are_taken(tmp_path: Path, what: str, libver: str) -> None:
+    """libhdf5 itself takes the memory first, and then finds that the text is shorter."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        match what:
+            case "name of an object":
+                group_of(file)["0"] = VALUES
+            case "list of names":
+                file.attrs.create("layer_names", ["dense"], dtype=h5py.string_dtype())
+                file["dense/x"] = VALUES
+            case _:
+                chunks = (1,) if what == "dataset in chunks" else None
+                file.create_dataset("a", data=["dense"], dtype=h5py.string_dtype(), chunks=chunks)
+    content = path.read_bytes()
+    assert _with_new_checksums(content) == content
+    length, place, number = len(b"dense"), content.index(b"GCOL"), 1
+    reference = length.to_bytes(4, "little") + place.to_bytes(8, "little") + number.to_bytes(4, "little")
+    assert content.count(reference) == 1
+    path.write_bytes(_with_new_checksums(content.replace(reference, (3 << 30).to_bytes(4, "little") + reference[4:])))
+    script = """
+import resource, sys
+from migspec.diagnostics.model import SpecError
+from migspec.formats.registry import open_reader
+try:
+    reader = open_reader(sys.argv[1])
+    reader.read(reader.variables.variables[0].name)
+except SpecError as error:
+    print(error.diagnostics[0].code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", script, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "MIG503 True", "")
+
+
+def _with_new_checksums(content: bytes) -> bytes:
+    """Headers of the newer kind end in a checksum, which a liar would make fit."""
+    result = bytearray(content)
+    place = -1
+    while (place := content.find(b"OHDR", place + 1)) >= 0:
+        flags = content[place + 5]
+        at = place + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+        width = 1 << (flags & 3)
+        end = at + width + int.from_bytes(content[at : at + width], "little")
+        result[end : end + 4] = _lookup3(bytes(result[place:end])).to_bytes(4, "little")
+    return bytes(result)
+
+
+def _lookup3(data: bytes) -> int:
+    """Bob Jenkins' hash, which HDF5 takes as its checksum (http://burtleburtle.net/bob/c/lookup3.c, `hashlittle`)."""
+
+    def rotate(value: int, by: int) -> int:
+        return ((value << by) | (value >> (32 - by))) & 0xFFFFFFFF
+
+    a = b = c = (0xDEADBEEF + len(data)) & 0xFFFFFFFF
+    blocks = [data[start : start + 12] for start in range(0, len(data), 12)] or [b""]
+    for number, block in enumerate(blocks):
+        words = [int.from_bytes(block[start : start + 4], "little") for start in (0, 4, 8)]
+        a, b, c = ((value + word) & 0xFFFFFFFF for value, word in zip((a, b, c), words, strict=True))
+        if number < len(blocks) - 1:
+            a = ((a - c) ^ rotate(c, 4)) & 0xFFFFFFFF
+            c = (c + b) & 0xFFFFFFFF
+            b = ((b - a) ^ rotate(a, 6)) & 0xFFFFFFFF
+            a = (a + c) & 0xFFFFFFFF
+            c = ((c - b) ^ rotate(b, 8)) & 0xFFFFFFFF
+            b = (b + a) & 0xFFFFFFFF
+            a = ((a - c) ^ rotate(c, 16)) & 0xFFFFFFFF
+            c = (c + b) & 0xFFFFFFFF
+            b = ((b - a) ^ rotate(a, 19)) & 0xFFFFFFFF
+            a = (a + c) & 0xFFFFFFFF
+            c = ((c - b) ^ rotate(b, 4)) & 0xFFFFFFFF
+            b = (b + a) & 0xFFFFFFFF
+    if data:
+        c = ((c ^ b) - rotate(b, 14)) & 0xFFFFFFFF
+        a = ((a ^ c) - rotate(c, 11)) & 0xFFFFFFFF
+        b = ((b ^ a) - rotate(a, 25)) & 0xFFFFFFFF
+        c = ((c ^ b) - rotate(b, 16)) & 0xFFFFFFFF
+        a = ((a ^ c) - rotate(c, 4)) & 0xFFFFFFFF
+        b = ((b ^ a) - rotate(a, 14)) & 0xFFFFFFFF
+        c = ((c ^ b) - rotate(b, 24)) & 0xFFFFFFFF
+    return c
 
 
 def test_an_archive_without_weights_or_with_others(tmp_path: Path) -> None:
@@ -235,10 +431,10 @@ from migspec.formats.registry import open_reader
 from migspec.formats.writing import create_writer
 reader = open_reader(sys.argv[1])
 writer = create_writer(Destination(sys.argv[2]), reader.variables, template=reader)
-writer.write("dense/kernel", 0, memoryview(os.urandom(4 << 16)))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, -1))
 try:
+    writer.write("dense/kernel", 0, memoryview(os.urandom(4 << 16)))
     writer.commit()
 except SpecError as error:
     writer.abort()

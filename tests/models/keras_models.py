@@ -15,7 +15,7 @@ keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3, wh
 
 from migspec.diagnostics import Diagnostic, SpecError  # noqa: E402
 from migspec.models.base import LiveModel  # noqa: E402
-from migspec.models.load import open_model  # noqa: E402
+from migspec.models.recognition import open_model  # noqa: E402
 
 layers = keras.layers
 

@@ -11,7 +11,8 @@ from textwrap import dedent
 import pytest
 
 from migspec.diagnostics import Diagnostic, SpecError
-from migspec.models.load import is_live_reference, load_live, open_model
+from migspec.models.load import is_live_reference, load_live
+from migspec.models.recognition import open_model
 
 fresh = (f"users_module_{i}" for i in itertools.count())  # a module is imported once a process
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy
 import pytest
 
 from migspec.diagnostics import Diagnostic, SpecError
 from migspec.dtypes import numpy_dtype
-from migspec.models.staging import StagedWriter
+from migspec.models.staging import OneByOne, StagedWriter
 from migspec.variables import Variable, VariableMap
 
 
@@ -30,7 +31,7 @@ class Cell:
     def dtype(self) -> str:
         return self.value.dtype.name
 
-    def read(self) -> numpy.ndarray:
+    def keep(self) -> numpy.ndarray:
         if self.read_error is not None:
             raise self.read_error
         return self.value.copy()
@@ -42,6 +43,9 @@ class Cell:
             raise error
         self.assigned.append(value)
         self.value = value
+
+    def restore(self, kept: Any) -> None:
+        self.assign(kept)
 
 
 def model() -> dict[str, Cell]:
@@ -84,7 +88,7 @@ def refusal(writer: StagedWriter) -> Diagnostic:
 def test_nothing_changes_before_commit_and_everything_by_it() -> None:
     cells = model()
     before = values(cells)
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     written = fill(writer, cells)
     assert values(cells) == before
     writer.commit()
@@ -95,7 +99,7 @@ def test_nothing_changes_before_commit_and_everything_by_it() -> None:
 def test_other_variables_are_left_alone() -> None:
     cells = model()
     some = {name: cells[name] for name in ("b", "d")}
-    writer = StagedWriter("m", described(some), cells)
+    writer = StagedWriter("m", described(some), OneByOne(cells))
     fill(writer, some)
     writer.commit()
     assert [name for name, cell in cells.items() if cell.assigned] == ["b", "d"]
@@ -106,7 +110,7 @@ def test_other_variables_are_left_alone() -> None:
 def test_a_failure_anywhere_restores_everything(failing: str, way: str) -> None:
     cells = model()
     before = values(cells)
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     fill(writer, cells)
     if way == "assign":
         cells[failing].error = ValueError("no room\non the device")
@@ -124,7 +128,7 @@ def test_a_failure_anywhere_restores_everything(failing: str, way: str) -> None:
 def test_ctrl_c_restores_everything_and_passes(failing: str) -> None:
     cells = model()
     before = values(cells)
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     fill(writer, cells)
     cells[failing].error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +138,7 @@ def test_ctrl_c_restores_everything_and_passes(failing: str) -> None:
 
 def test_what_could_not_be_restored_is_said() -> None:
     cells = model()
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     fill(writer, cells)
     cells["e"].error = ValueError("first")
 
@@ -146,20 +150,20 @@ def test_what_could_not_be_restored_is_said() -> None:
         cells["b"].value = value
 
     cells["b"].assign = fail_again  # type: ignore[method-assign]
-    assert refusal(writer).notes == ("ValueError: first", "b could not get its old value back: OSError: device lost")
+    assert refusal(writer).notes == ("ValueError: first", "`b` could not get the old value back: OSError: device lost")
 
 
 def test_what_is_derived_is_made_anew_after_the_last_variable_and_after_a_restore() -> None:
     cells = model()
     seen = []
-    writer = StagedWriter("m", described(cells), cells, lambda: seen.append(values(cells)))
+    writer = StagedWriter("m", described(cells), OneByOne(cells, lambda: seen.append(values(cells))))
     written = fill(writer, cells)
     before = values(cells)
     cells["e"].error = ValueError("once")
     refusal(writer)
     assert seen == [before]
 
-    writer = StagedWriter("m", described(cells), cells, lambda: seen.append(values(cells)))
+    writer = StagedWriter("m", described(cells), OneByOne(cells, lambda: seen.append(values(cells))))
     fill(writer, cells)
     writer.commit()
     assert seen == [before, written]
@@ -172,7 +176,7 @@ def test_a_failure_to_derive_restores_everything() -> None:
     def settle() -> None:
         raise ValueError("bad statistics")
 
-    writer = StagedWriter("m", described(cells), cells, settle)
+    writer = StagedWriter("m", described(cells), OneByOne(cells, settle))
     fill(writer, cells)
     assert refusal(writer).notes[0] == "ValueError: bad statistics"
     assert values(cells) == before
@@ -188,14 +192,14 @@ def test_a_failure_to_derive_restores_everything() -> None:
 )
 def test_what_does_not_fit_is_refused_at_once(asked: Variable, note: str) -> None:
     with pytest.raises(SpecError) as caught:
-        StagedWriter("m", VariableMap.of("m", [asked]), model())
+        StagedWriter("m", VariableMap.of("m", [asked]), OneByOne(model()))
     (found,) = caught.value.diagnostics
     assert (found.code, found.message, found.notes) == ("MIG516", f"`{asked.name}` cannot be assigned", (note,))
 
 
 def test_a_model_that_changed_meanwhile_is_refused_before_anything_is_assigned() -> None:
     cells = model()
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     fill(writer, cells)
     cells["e"].value = numpy.array([True])
     assert refusal(writer).notes[0] == "it is bool [1], and the value is bool [2]"
@@ -204,7 +208,7 @@ def test_a_model_that_changed_meanwhile_is_refused_before_anything_is_assigned()
 
 def test_half_written_values_are_never_assigned() -> None:
     cells = model()
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     fill(writer, {name: cell for name, cell in cells.items() if name != "e"})
     writer.write("e", 0, memoryview(b"\x01"))
     with pytest.raises(RuntimeError, match="1 of the 2 bytes of e"):
@@ -214,7 +218,7 @@ def test_half_written_values_are_never_assigned() -> None:
 
 def test_strings_are_refused() -> None:
     cells = model()
-    writer = StagedWriter("m", described(cells), cells)
+    writer = StagedWriter("m", described(cells), OneByOne(cells))
     with pytest.raises(SpecError) as caught:
         writer.write_strings("a", numpy.array([b"x"], object))
     assert caught.value.diagnostics[0].code == "MIG516"

@@ -357,7 +357,7 @@ def test_every_op_of_the_language_is_a_word() -> None:
 
     assert set(WORDS) == {
         "transpose", "permute", "rearrange", "reshape", "squeeze", "expand", "flip", "gates", "split_gates", "rope", "split", "concat",
-        "stack", "unstack", "slice", "crop", "pad", "repeat", "add", "scale", "cast", "sum", "mean", "as_is",
+        "stack", "unstack", "slice", "crop", "pad", "repeat", "remap", "add", "scale", "cast", "sum", "mean", "as_is",
     }  # fmt: skip
     assert all(cls.__doc__ for cls in WORDS.values())
 

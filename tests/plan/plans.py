@@ -19,9 +19,11 @@ from migspec.expression import (
     Reshape,
     Slice,
     Sum,
+    Take,
     Uniform,
     size_of,
 )
+from migspec.indices import Indices
 from migspec.plan import Cause, Fingerprint, Left, Move, Plan
 from migspec.text import Text
 
@@ -103,7 +105,9 @@ def expressions(draw: st.DrawFn) -> Expression:
     )
     for _ in range(draw(st.integers(0, 8))):
         rank = len(node.shape)
-        kind = draw(st.sampled_from(("permute", "reshape", "cast", "affine", "sum", *(("slice", "concat") if rank else ()))))
+        kind = draw(
+            st.sampled_from(("permute", "reshape", "cast", "affine", "sum", *(("slice", "take", "concat") if rank else ())))
+        )
         if kind == "permute":
             node = Permute(node, tuple(draw(st.permutations(range(rank)))))
         elif kind == "reshape":
@@ -118,6 +122,10 @@ def expressions(draw: st.DrawFn) -> Expression:
             axis = draw(st.integers(0, rank - 1))
             count = draw(st.integers(0, node.shape[axis]))
             node = Slice(node, axis, 0, count) if draw(st.booleans()) or not count else Slice(node, axis, count - 1, count, -1)
+        elif kind == "take":
+            axis = draw(st.integers(0, rank - 1))
+            places = st.lists(st.integers(0, node.shape[axis] - 1), max_size=6) if node.shape[axis] else st.just([])
+            node = Take(node, axis, Indices.of(draw(places)))
         else:
             node = Concat((node,) * draw(st.integers(1, 3)), draw(st.integers(0, rank - 1)))
         if size_of(node.shape) > 1000:
@@ -138,4 +146,5 @@ plans = st.builds(
     st.lists(lefts, max_size=2).map(tuple),
     st.lists(texts, max_size=2).map(tuple),
     st.lists(texts, max_size=2).map(tuple),
+    st.lists(fingerprints, max_size=2).map(tuple),
 )

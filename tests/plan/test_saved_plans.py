@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from migspec.expression import Affine, Read
 from migspec.plan import Cause, Fingerprint, Move, Plan, check_fresh
 from migspec.plan_json import dumps, from_json, load_plan, to_json
 from migspec.resources import schema_path
+from migspec.text import Text
 from migspec.variables import Variable, VariableMap
 
 
@@ -280,6 +282,42 @@ def test_a_spec_that_was_not_changed_does_not(tmp_path, content) -> None:
     plan = compile_spec(read_spec(str(spec)), SOURCE, TARGET).plan
     assert plan is not None
     check_fresh(plan, SOURCE, TARGET)
+
+
+def test_a_vocabulary_that_was_changed_makes_a_plan_stale_and_one_that_is_gone_does_not(tmp_path) -> None:
+    (tmp_path / "old.txt").write_text("the\ncat\n")
+    (tmp_path / "new.txt").write_text("cat\nthe\n")
+    spec = tmp_path / "spec.mig"
+    spec.write_text('rename a -> a  remap rows from "old.txt" to "new.txt"\n')
+    source, target = (VariableMap.of(label, [Variable("a", (2, 3), "float32")]) for label in ("old", "new"))
+    made = compile_spec(read_spec(str(spec)), source, target).plan
+    assert made is not None
+    plan = from_json(json.loads(dumps(made)), "plan.json")
+    assert plan == made
+    check_fresh(plan, source, target)
+    (tmp_path / "new.txt").write_text("the\ncat\n")
+    with pytest.raises(SpecError) as error:
+        check_fresh(plan, source, target)
+    assert refusal(error) == "MIG510"
+    assert "new.txt" in str(error.value)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    check_fresh(plan, source, target)  # what the files said stands in it
+
+
+def test_a_plan_with_places_that_its_table_has_not_is_refused() -> None:
+    source, target = (VariableMap.of(label, [Variable("a", (2, 3), "float32")]) for label in ("old", "new"))
+    made = compile_spec(Text("spec.mig", "rename a -> a  flip 0\n"), source, target).plan
+    assert made is not None
+    data = to_json(made)
+    for indices in ("0 2", "0 x", "-1 0", "0..2", "9999999999999999999999"):
+        read = data["moves"][0]["expression"]["input"]
+        data["moves"][0]["expression"] = {"op": "take", "axis": 0, "indices": indices, "input": read}
+        content = {key: value for key, value in data.items() if key != "digest"}
+        data["digest"] = sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        with pytest.raises(SpecError) as error:
+            from_json(data, "plan.json")
+        assert refusal(error) == "MIG509"
 
 
 def test_all_that_is_stale_is_told_at_once(tmp_path) -> None:

@@ -143,7 +143,7 @@ def test_every_published_v2_checkpoint_opens(capsys: pytest.CaptureFixture[str])
     for path in (*prefixes, *models):
         assert run_with(["inspect", path]) == 0, capsys.readouterr().err
         shown = capsys.readouterr()
-        assert "tensorflow-bundle: " in shown.err and "Traceback" not in shown.err
+        assert ("saved-model: " if path in models else "tensorflow-bundle: ") in shown.err and "Traceback" not in shown.err
         assert run_with(["inspect", "--json", path]) == 0
         variables = json.loads(capsys.readouterr().out)["variables"]
         assert f": {len(variables)} variables" in shown.err

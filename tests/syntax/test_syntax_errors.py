@@ -155,12 +155,6 @@ def test_an_op_without_a_statement_above_it(above):
     assert "behind a statement such as `rename a -> b`" in diagnostic.helps[0]
 
 
-@pytest.mark.parametrize("line", ["remap", "remap 0", 'remap 0 from "old.txt" to "new.txt"'])
-def test_remap_on_a_line_of_its_own_is_not_supported_either(line):
-    diagnostic = only(f"rename a -> b\n{line}\n")
-    assert (diagnostic.code, diagnostic.primary.span.content, diagnostic.fixes) == ("MIG108", "remap", ())
-
-
 def test_the_op_cast_on_a_line_of_its_own():
     assert "the op `cast DTYPE`" in only("cast float16\n").helps[0]
 

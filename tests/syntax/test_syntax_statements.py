@@ -199,7 +199,7 @@ same **  as is  if present
 drop **/Adam, x except y  because "state \\"a\\" \\\\ C:\\temp"
 keep **
 fill head.* with normal 0.02 seed 7
-slots {weight}/Adam -> adam/{weight:_}_momentum if present
+slots {weight}/Momentum -> sgd/{weight:_}_momentum  scale -rate  cast float32 if present
 cast
 """
         )
@@ -215,6 +215,7 @@ cast
         assert fill == FillWith(fill.names, Content("normal", Number(0.02), seed=7))
         assert isinstance(slots, Slots)
         assert slots.if_present
+        assert [op.word for op in slots.ops] == ["scale", "cast"]
         assert cast == CastAll()
 
 
@@ -262,11 +263,27 @@ class TestOps:
             ),
             ("repeat 0 2", "repeat", {"axis": 0, "count": Number(2)}),
             ("repeat -1 k", "repeat", {"axis": -1, "count": Reference("k")}),
-            ('remap 0 from "a" to "b"', "remap", {"axis": 0, "old": "a", "new": "b", "content": None}),
             (
-                'remap 0 from "a" to "b" else ones',
+                'remap 0 from "a" to "b"',
                 "remap",
-                {"axis": 0, "old": "a", "new": "b", "content": Content("constant", Number(1))},
+                {"axis": 0, "old": "a", "old_oov": None, "new": "b", "new_oov": None, "content": None},
+            ),
+            (
+                'remap rows from "a" oov 2 to "b" oov n + 1 else ones',
+                "remap",
+                {
+                    "axis": 0,
+                    "old": "a",
+                    "old_oov": Number(2),
+                    "new": "b",
+                    "new_oov": Binary("+", Reference("n"), Number(1)),
+                    "content": Content("constant", Number(1)),
+                },
+            ),
+            (
+                'remap columns from "a" to "b" oov 1',
+                "remap",
+                {"axis": -1, "old": "a", "old_oov": None, "new": "b", "new_oov": Number(1), "content": None},
             ),
             ("add 1.0", "add", {"value": Number(1.0), "gate": None}),
             ("add -x to f", "add", {"value": Negative(Reference("x")), "gate": "f"}),

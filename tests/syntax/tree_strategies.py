@@ -163,7 +163,15 @@ ops = st.one_of(
     _op("crop", dims=_optional_dims),
     _op("pad", content=contents, dims=_optional_dims),
     _op("repeat", axis=_axes, count=arithmetic),
-    _op("remap", axis=_axes, old=_texts, new=_texts, content=st.none() | contents),
+    _op(
+        "remap",
+        axis=_axes,
+        old=_texts,
+        old_oov=st.none() | arithmetic,
+        new=_texts,
+        new_oov=st.none() | arithmetic,
+        content=st.none() | contents,
+    ),
     _op("add", value=arithmetic, gate=st.none() | identifiers),
     _op("scale", value=arithmetic),
     _op("cast", dtype=st.none() | st.sampled_from(NAMES)),
@@ -210,7 +218,7 @@ bodies = st.one_of(
     st.builds(Drop, _lists, _reasons, st.booleans()),
     st.builds(Keep, _lists, _reasons, st.booleans()),
     st.builds(FillWith, _lists, contents, st.booleans()),
-    st.builds(Slots, patterns(), patterns(), st.booleans()),
+    st.builds(Slots, patterns(), patterns(), _op_lists, st.booleans()),
     st.just(CastAll()),
 )
 

@@ -11,8 +11,10 @@ import numpy
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.input import damaged, unsupported
+from migspec.formats.keras.chunks import ChunkedDataset
 from migspec.formats.keras.groups import read_groups
 from migspec.formats.keras.part import Part
+from migspec.formats.keras.texts import Texts, check_texts
 from migspec.formats.keras.tree import Group, StoredArray
 
 if TYPE_CHECKING:
@@ -36,18 +38,49 @@ class Hdf5File:
         # libhdf5 crashes at the end of the process if a file behind a Python object is still open.
         self._close = weakref.finalize(self, _close, path, self._file)
 
-    def tree(self) -> Group:
-        """All groups, and the shape, dtype and place of each dataset. Reads no values."""
-        with hdf5_errors(self.path), self.part.guarded():
-            return read_groups(self.path, self._file, self.part.size)
+    def tree(self, *, opaque_is_bfloat16: bool = False) -> Group:
+        """All groups, and the shape, dtype and place of each dataset. Reads no values.
 
-    def attributes(self) -> frozenset[str]:
-        """The names of the attributes of the file itself."""
-        with hdf5_errors(self.path):
-            return frozenset(self._file.attrs)
+        h5py stores bfloat16 as two opaque bytes. Keras 3 notes in an attribute what they are, legacy files do not.
+        """
+        with hdf5_errors(self.path), self.part.guarded():
+            return read_groups(self.path, self._file, self.part, opaque_is_bfloat16=opaque_is_bfloat16)
+
+    def has_group(self, path: str) -> bool:
+        """Whether there is a group at `path`, reached without a link to another place or file."""
+        import h5py
+
+        with hdf5_errors(self.path), self.part.guarded():
+            group = self._file.id
+            for key in path.split("/"):
+                name = key.encode()
+                if not key or not group.links.exists(name) or group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                    return False
+                group = h5py.h5o.open(group, name)
+                if not isinstance(group, h5py.h5g.GroupID):
+                    return False
+            return True
+
+    def texts(self, group: str, key: str) -> tuple[str, ...] | None:
+        """An attribute of a group that lists texts, None if there is none.
+
+        Keras cuts a list that does not fit into an object header (64 KiB) into the attributes `key` + `0`, `1`, ...
+        (keras/src/legacy/saving/legacy_h5_format.py, `save_attributes_to_hdf5_group`).
+        """
+        with hdf5_errors(self.path), self.part.guarded():
+            identity, reader = self._file[group or "/"].id, Texts(self.path, self.part)
+            whole = reader.all(identity, key.encode())
+            if whole is not None:
+                return whole
+            texts: list[str] = []
+            number = 0
+            while (part := reader.all(identity, f"{key}{number}".encode())) is not None:
+                texts += part
+                number += 1
+            return tuple(texts) if number else None
 
     def read(self, array: StoredArray) -> numpy.ndarray:
-        """The whole value, C order, native byte order; strings as `bytes`."""
+        """The whole value, C order, native byte order; strings as `bytes`. HDF5 unpacks it chunk by chunk into its place."""
         if dtypes.kind(array.dtype) == "opaque":
             raise unsupported(self.path, f"`{array.path}` has the dtype {array.dtype}, which migspec lists but does not read")
         with hdf5_errors(self.path):
@@ -55,12 +88,28 @@ class Hdf5File:
             claimed = dataset.size * max(dataset.dtype.itemsize, 1)
             if claimed > _FREE and claimed > _EXPANSION * dataset.id.get_storage_size():
                 raise damaged(self.path, f"`{array.path}` claims {claimed} bytes, far more than the file holds of it")
-            values = numpy.asarray(dataset[()])
+            if array.dtype == "string":
+                check_texts(self.path, self.part, dataset)
+            values = self._values(dataset)
             if array.dtype == "string":
                 return _to_bytes(values).reshape(array.shape)
             wanted = dtypes.numpy_dtype(array.dtype)
-            values = values.view(wanted) if values.dtype.kind == "V" else values.astype(wanted)
+            values = values.view(wanted) if values.dtype.kind == "V" else values.astype(wanted, copy=False)
             return numpy.ascontiguousarray(values).reshape(array.shape)
+
+    def check(self, array: StoredArray) -> None:
+        """MIG503 if the values cannot be read: libhdf5 crashes when it writes over what is broken."""
+        with hdf5_errors(self.path):
+            dataset = self._file[array.path]
+            chunked = ChunkedDataset(self.path, self.part, dataset) if dataset.chunks else None
+            if chunked is not None and chunked.is_known:
+                chunked.check()
+            else:
+                self.read(array)
+
+    def _values(self, dataset: h5py.Dataset) -> numpy.ndarray:
+        chunked = ChunkedDataset(self.path, self.part, dataset) if dataset.chunks else None
+        return chunked.read() if chunked and chunked.is_known else numpy.asarray(dataset[()])
 
     def close(self) -> None:
         self._close()

@@ -2,95 +2,107 @@
 
 from __future__ import annotations
 
-import io
-import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy
 
-from migspec import dtypes
-from migspec.diagnostics.model import SpecError, file_error
-from migspec.formats.keras.hdf5 import hdf5_errors, import_h5py
-from migspec.formats.keras.part import Part
+from migspec.diagnostics.model import file_error
+from migspec.formats.input import damaged
+from migspec.formats.keras.hdf5 import Hdf5File, hdf5_errors
+from migspec.formats.keras.rows import Rows
 from migspec.formats.keras.tree import StoredArray
-from migspec.formats.output import OutputFile
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from migspec.formats.keras.window import OpenOutput
+from migspec.formats.output import WritableFile
 
 _PIECE = 1 << 20  # bytes that are copied at once
 
 
 class Hdf5Image:
-    """An HDF5 file in the making at `start` of an output: the template `part`, whose arrays `replaced` get new values.
+    """An HDF5 file in the making at `start` of an output: the template, whose arrays `replaced` get new values.
 
     Values that lie plain in the file are written in place, and the template's own bytes there are never copied: one pass over the
-    bytes. What is compressed, in chunks, big-endian, not allocated or a string is gathered and handed to HDF5 by `finish`.
+    bytes. What is compressed, in chunks, big-endian or not allocated goes through HDF5, a few chunks at a time.
     """
 
-    def __init__(self, part: Part, output: OutputFile, start: int, replaced: Iterable[StoredArray]) -> None:
+    def __init__(self, template: Hdf5File, output: WritableFile, start: int, replaced: Sequence[StoredArray]) -> None:
+        """MIG503 if two arrays of the template lie in the same bytes, or HDF5 could not write over one; MIG514."""
+        part = template.part
         self._output = output
         self._start = start
         self._size = part.size
-        self._gathered: dict[str, numpy.ndarray] = {}
-        in_place = sorted(
-            (array.offset, array.offset + nbytes(array)) for array in replaced if is_plain(array) and array.offset is not None
-        )
+        in_place = _ranges(part.file.path, replaced)
         output.truncate(start + part.size)
         for begin, end in _gaps(in_place, part.size):
             for offset in range(begin, end, _PIECE):
                 output.pwrite(part.at(offset, min(_PIECE, end - offset)), start + offset)
+        through_hdf5 = [array for array in replaced if not array.is_plain]
+        for array in through_hdf5:
+            template.check(array)
+        self._hdf5 = OpenOutput(output, start, part.size) if through_hdf5 else None
+        self._rows: dict[str, Rows] = {}
+        self._lock = threading.Lock()
 
     def write(self, array: StoredArray, offset: int, data: memoryview) -> None:
         """Bytes of the array's values from `offset`, C order, little-endian. Safe from several threads for different arrays."""
-        if is_plain(array) and array.offset is not None:
+        if array.offset is not None and array.is_plain:
             self._output.pwrite(data, self._start + array.offset + offset)
             return
-        gathered = self._gathered.get(array.path)
-        if gathered is None:
-            gathered = self._gathered[array.path] = numpy.empty(nbytes(array), numpy.uint8)
-        gathered[offset : offset + len(data)] = numpy.frombuffer(data, numpy.uint8)
+        with self._lock:
+            rows = self._rows.get(array.path)
+            if rows is None:
+                with hdf5_errors(self._output.path):
+                    rows = self._rows[array.path] = Rows(array, self._opened().file[array.path])
+        with hdf5_errors(self._output.path):
+            rows.write(data)
+        self._opened().raise_failure()
+        if rows.is_complete:
+            with self._lock:
+                del self._rows[array.path]
 
     def write_strings(self, array: StoredArray, values: numpy.ndarray) -> None:
         """The whole value of an array of strings."""
-        self._gathered[array.path] = values
+        hdf5 = self._opened()
+        with hdf5_errors(self._output.path):
+            dataset = hdf5.file[array.path]
+            width = dataset.dtype.itemsize if dataset.dtype.kind == "S" else None
+            longest = max((len(value) for value in values.reshape(-1)), default=0)
+            if width is not None and longest > width:
+                cause = f"a string of `{array.path}` has {longest} bytes, and the template holds at most {width}"
+                raise file_error("MIG508", self._output.path, cause)
+            dataset[...] = (values if width is None else values.astype(dataset.dtype)).reshape(dataset.shape)
+        hdf5.raise_failure()
 
     def finish(self) -> int:
-        """Put the gathered values in place; the length of the HDF5 file, which may have grown."""
-        if self._gathered:
-            library = import_h5py(self._output.path)
-            window = _Window(self._output, self._start, self._size)
-            with hdf5_errors(self._output.path), library.File(window, "r+") as file:
-                for path, values in self._gathered.items():
-                    dataset = file[path]
-                    dataset[...] = self._as_stored(path, values, dataset.dtype).reshape(dataset.shape)
-            window.raise_failure()
-            self._size = window.size
+        """Close the file for HDF5; its length, which may have grown."""
+        if self._hdf5 is not None:
+            self._rows.clear()  # libhdf5 crashes on what is closed after its file
+            self._size = self._hdf5.close()
         return self._size
 
-    def _as_stored(self, path: str, values: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
-        """What was gathered as an array that h5py converts to the dataset's dtype (bfloat16 is stored as opaque bytes)."""
-        if values.dtype != object:
-            return values.view(dtype if dtype.kind == "V" else dtype.newbyteorder("<"))
-        longest = max((len(value) for value in values.reshape(-1)), default=0)
-        if dtype.kind == "S" and longest > dtype.itemsize:
-            cause = f"a string of `{path}` has {longest} bytes, and the template holds at most {dtype.itemsize}"
-            raise file_error("MIG508", self._output.path, cause)
-        return values.astype(dtype) if dtype.kind == "S" else values
+    def abort(self) -> None:
+        """Close the file for HDF5, which writes nothing more. May be called twice, and after `finish`."""
+        if self._hdf5 is not None:
+            self._rows.clear()
+            self._hdf5.discard()
+
+    def _opened(self) -> OpenOutput:
+        if self._hdf5 is None:
+            raise ValueError("the image was made without these arrays")
+        return self._hdf5
 
 
-def is_plain(array: StoredArray) -> bool:
-    """Whether little-endian bytes can be put where the array lies."""
-    return array.offset is not None and array.byte_order == "little" and dtypes.itemsize(array.dtype) > 0
-
-
-def nbytes(array: StoredArray) -> int:
-    """The length of the array's values in bytes."""
-    size = dtypes.itemsize(array.dtype)
-    for length in array.shape:
-        size *= length
-    return size
+def _ranges(path: str, replaced: Iterable[StoredArray]) -> list[tuple[int, int]]:
+    ranges = sorted(
+        (array.offset, array.offset + array.nbytes, array.path)
+        for array in replaced
+        if array.offset is not None and array.is_plain
+    )
+    for (_, end, first), (begin, _, second) in pairwise(ranges):
+        if begin < end:
+            raise damaged(path, f"the values of `{first}` and `{second}` lie in the same bytes")
+    return [(begin, end) for begin, end, _ in ranges]
 
 
 def _gaps(ranges: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
@@ -98,66 +110,6 @@ def _gaps(ranges: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]
     for begin, end in ranges:
         if begin > position:
             yield position, begin
-        position = max(position, end)
+        position = end
     if position < size:
         yield position, size
-
-
-class _Window(io.RawIOBase):
-    """The part of an output from `start` on, as a file of its own that may grow, for h5py to write to.
-
-    libhdf5 crashes later on if it cannot write (it tries again at the end of the process). So a failure is kept here until it has
-    closed the file, and what it still writes is dropped.
-    """
-
-    def __init__(self, output: OutputFile, start: int, size: int) -> None:
-        self._output, self._start, self.size = output, start, size
-        self._position = 0
-        self._failure: SpecError | None = None
-
-    def raise_failure(self) -> None:
-        """Raise what went wrong, if anything did."""
-        if self._failure is not None:
-            raise self._failure
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence] + offset
-        return self._position
-
-    def truncate(self, size: int | None = None) -> int:
-        self.size = self._position if size is None else size
-        self._attempt(lambda: self._output.truncate(self._start + self.size))
-        return self.size
-
-    def readinto(self, buffer: Buffer) -> int:
-        target = memoryview(buffer).cast("B")
-        data = self._output.pread(max(0, min(len(target), self.size - self._position)), self._start + self._position)
-        target[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def write(self, data: Buffer) -> int:
-        length = memoryview(data).nbytes
-        self._attempt(lambda: self._output.pwrite(data, self._start + self._position))
-        self._position += length
-        self.size = max(self.size, self._position)
-        return length
-
-    def _attempt(self, action: Callable[[], None]) -> None:
-        if self._failure is None:
-            try:
-                action()
-            except SpecError as failure:
-                self._failure = failure

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from migspec.formats.input import InputFile
+from migspec.formats.keras.heaps import GLOBAL_HEAP, LOCAL_HEAP, GlobalHeap, Layout, is_sound_local_heap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_HEAP_SIGNATURE = b"GCOL"
-_HEAP_HEADER = 16  # bytes, of the heap and of each object in it
+_HEAP_STARTS = (GLOBAL_HEAP[0], LOCAL_HEAP[0])
 
 
 class Part(io.RawIOBase):
@@ -24,6 +24,14 @@ class Part(io.RawIOBase):
         self.file, self.start, self.size = file, start, size
         self._position = 0
         self._is_guarded = False
+        self._layout: Layout | None = None
+
+    @property
+    def layout(self) -> Layout | None:
+        """What the superblock says of addresses, None if there is no superblock."""
+        if self._layout is None:
+            self._layout = Layout.of(self)
+        return self._layout
 
     def readable(self) -> bool:
         return True
@@ -40,12 +48,14 @@ class Part(io.RawIOBase):
 
     def readinto(self, buffer: Buffer) -> int:
         target = memoryview(buffer).cast("B")
-        data = self.at(self._position, len(target))
-        if self._is_guarded and data.startswith(_HEAP_SIGNATURE) and not self._is_sound_heap(data):
-            data = bytes(len(data))  # without its signature libhdf5 refuses it
-        target[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        place = self._position
+        if place + len(target) > self.size:
+            target = target[: max(0, self.size - place)]
+        filled = self.file.into(target, self.start + place)
+        if self._is_guarded and filled > 3 and target[0] in _HEAP_STARTS and not self._is_sound(place, bytes(target[:4])):
+            target[:filled] = bytes(filled)  # without its signature libhdf5 refuses it
+        self._position = place + filled
+        return filled
 
     def at(self, offset: int, length: int) -> bytes:
         """At most `length` bytes from `offset`."""
@@ -53,29 +63,14 @@ class Part(io.RawIOBase):
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """While structure is read and no values: hides from libhdf5 what it would read for ever.
-
-        libhdf5 1.14 does not end on a global heap (where it keeps texts) whose objects are longer than it,
-        or have no length. The layout:
-        https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html, "Disk Format: Level 1E - Global Heap".
-        """
+        """While structure is read and no values: hides from libhdf5 the heaps that it would read for ever."""
         self._is_guarded = True
         try:
             yield
         finally:
             self._is_guarded = False
 
-    def _is_sound_heap(self, start: bytes) -> bool:
-        size = int.from_bytes(start[8:16], "little")
-        if size > self.size - self._position:
-            return False
-        heap = self.at(self._position, size)
-        place = _HEAP_HEADER
-        while place + _HEAP_HEADER <= size:
-            number = int.from_bytes(heap[place : place + 2], "little")
-            length = int.from_bytes(heap[place + 8 : place + 16], "little")
-            occupied = length if number == 0 else _HEAP_HEADER + (length + 7) // 8 * 8
-            if occupied < _HEAP_HEADER or place + occupied > size:
-                return False
-            place += occupied
-        return True
+    def _is_sound(self, place: int, signature: bytes) -> bool:
+        if signature == GLOBAL_HEAP:
+            return GlobalHeap(self, place).is_sound
+        return signature != LOCAL_HEAP or (self.layout is not None and is_sound_local_heap(self, place, self.layout))

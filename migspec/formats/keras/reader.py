@@ -1,56 +1,68 @@
-"""Reading `.weights.h5` and `.keras` files of Keras 3."""
+"""Reading Keras' files: `.keras`, `.weights.h5` in one file or several, legacy `.h5`; and any other HDF5 file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy
 
-from migspec import dtypes
 from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile
 from migspec.formats.keras.archive import KerasArchive
+from migspec.formats.keras.candidates import Candidate, NamedArray, settled
 from migspec.formats.keras.hdf5 import Hdf5File
-from migspec.formats.keras.names import NamedArray, named_arrays
+from migspec.formats.keras.legacy import legacy_arrays, weights_group
+from migspec.formats.keras.names import named_arrays
 from migspec.formats.keras.part import Part
+from migspec.formats.keras.shards import ShardIndex, merged
 from migspec.formats.keras.tree import Group
 from migspec.variables import VariableMap
 
 WEIGHTS_FORMAT = "weights.h5"
+SHARDED_FORMAT = "weights.json"
 ARCHIVE_FORMAT = "keras"
+LEGACY_FORMAT = "keras-h5"
+OTHER_FORMAT = "hdf5"
 
 
 class KerasReader:
-    """An open `.weights.h5` or `.keras` file. `open_weights` and `open_archive` make one."""
+    """An open file of one of the five formats above. `open_hdf5`, `open_shards` and `open_archive` make one."""
 
-    def __init__(self, part: Part, archive: KerasArchive | None) -> None:
-        """`part` is the HDF5 file; `archive` the `.keras` file around it, if there is one. Both are closed with the reader."""
-        self.part = part
+    def __init__(
+        self,
+        path: str,
+        format: str,
+        shards: Sequence[Hdf5File],
+        named: Iterable[NamedArray],
+        *,
+        archive: KerasArchive | None = None,
+        index: ShardIndex | None = None,
+    ) -> None:
+        """`shards` are the HDF5 files; `archive` or `index` what stands around them. All are closed with the reader."""
+        self._path, self._format, self._shards = path, format, tuple(shards)
         self.archive = archive
-        self._hdf5: Hdf5File | None = None
-        try:
-            self._hdf5 = Hdf5File(part.file.path, part)
-            tree = self._hdf5.tree()
-            if not _has_objects(tree):
-                raise _not_keras(self.path, self._hdf5.attributes())
-            self._arrays: dict[str, NamedArray] = {}
-            for named in named_arrays(tree, archive.config if archive else None):
-                self._arrays[named.variable.name] = named
-        except BaseException:
-            self.close()
-            raise
-        self._map = VariableMap.of(self.path, (named.variable for named in self._arrays.values()))
+        self.index = index
+        self._arrays = {one.variable.name: one for one in named}
+        self._map = VariableMap.of(path, (one.variable for one in self._arrays.values()))
+        self._is_open = True
 
     @property
     def format(self) -> str:
-        return ARCHIVE_FORMAT if self.archive else WEIGHTS_FORMAT
+        return self._format
 
     @property
     def path(self) -> str:
-        return self.part.file.path
+        return self._path
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.path,)
+        return (self._path,) if self.index is None else (self._path, *self.index.files)
+
+    @property
+    def shards(self) -> tuple[Hdf5File, ...]:
+        """The HDF5 files."""
+        return self._shards
 
     @property
     def variables(self) -> VariableMap:
@@ -62,46 +74,99 @@ class KerasReader:
 
     def extent(self, name: str) -> Extent | None:
         array = self._arrays[name].array
-        if array.offset is None or dtypes.itemsize(array.dtype) == 0 or (self.archive and not self.archive.in_place):
+        if array.offset is None or array.nbytes == 0 or (self.archive and not self.archive.in_place):
             return None
-        return Extent(self.path, self.part.start + array.offset, self._map[name].nbytes, array.byte_order)
+        part = self._shards[array.shard].part
+        return Extent(part.file.path, part.start + array.offset, array.nbytes, array.byte_order)
 
     def read(self, name: str) -> numpy.ndarray:
-        if self._hdf5 is None:
+        if not self._is_open:
             raise ValueError("the file is closed")
-        return self._hdf5.read(self._arrays[name].array)
+        array = self._arrays[name].array
+        return self._shards[array.shard].read(array)
 
     def close(self) -> None:
-        if self._hdf5 is not None:
-            hdf5, self._hdf5 = self._hdf5, None
-            hdf5.close()
-        if self.archive is not None:
-            self.archive.close()
-        else:
-            self.part.file.close()
+        self._is_open = False
+        for shard in self._shards:
+            _close(shard, self.archive)
 
 
-def open_weights(path: str) -> KerasReader:
-    """A `.weights.h5` file. Raises `SpecError`: MIG501, MIG502 for an HDF5 file of another kind, MIG503, MIG505, MIG513."""
-    file = InputFile(path)
-    return KerasReader(Part(file, 0, file.size), None)
+def open_hdf5(path: str) -> KerasReader:
+    """A `.weights.h5` file, a legacy `.h5` file or any other HDF5 file, by what it holds.
+
+    Raises `SpecError`: MIG501, MIG502 if it holds no dataset and is none of Keras', MIG503, MIG505, MIG513.
+    """
+    file = _open(InputFile(path))
+    try:
+        group = weights_group(file)
+        if group is not None:
+            tree = file.tree(opaque_is_bfloat16=True)
+            return KerasReader(path, LEGACY_FORMAT, [file], legacy_arrays(file, tree, group))
+        tree = file.tree()
+        if tree.has_objects:
+            return KerasReader(path, WEIGHTS_FORMAT, [file], named_arrays(tree, None))
+        return KerasReader(path, OTHER_FORMAT, [file], _by_path(path, tree))
+    except BaseException:
+        _close(file, None)
+        raise
+
+
+def open_shards(path: str) -> KerasReader:
+    """A `.weights.json` file, the index of a model's weights in several files. Raises `SpecError` as `open_hdf5` does."""
+    index = ShardIndex.read(path)
+    shards: list[Hdf5File] = []
+    try:
+        for name in index.files:
+            shards.append(_open(InputFile(name)))  # noqa: PERF401 (what was opened before an error is closed)
+        tree = merged(index, [shard.tree() for shard in shards])
+        return KerasReader(path, SHARDED_FORMAT, shards, named_arrays(tree, None), index=index)
+    except BaseException:
+        for shard in shards:
+            _close(shard, None)
+        raise
 
 
 def open_archive(path: str) -> KerasReader:
-    """A `.keras` file. Raises `SpecError` as `open_weights` does."""
+    """A `.keras` file. Raises `SpecError`: MIG501, MIG503, MIG505, MIG513."""
     archive = KerasArchive(path)
-    return KerasReader(archive.weights, archive)
+    try:
+        file = Hdf5File(path, archive.weights)
+    except BaseException:
+        archive.close()
+        raise
+    try:
+        return KerasReader(path, ARCHIVE_FORMAT, [file], named_arrays(file.tree(), archive.config), archive=archive)
+    except BaseException:
+        _close(file, archive)
+        raise
 
 
-def _has_objects(group: Group) -> bool:
-    return group.is_object or any(_has_objects(child) for child in group.children)
+def _open(file: InputFile) -> Hdf5File:
+    try:
+        return Hdf5File(file.path, Part(file, 0, file.size))
+    except BaseException:
+        file.close()
+        raise
 
 
-def _not_keras(path: str, attributes: frozenset[str]) -> SpecError:
-    if attributes & {"layer_names", "keras_version", "model_config"}:
-        cause = "it is a legacy Keras HDF5 file (`.h5`), which the next version of migspec reads"
-        help_text = "load it in Keras and save it as `.weights.h5` or `.keras`"
-    else:
-        cause = "it is an HDF5 file, but not one that Keras 3 wrote"
-        help_text = "save the weights with `model.save_weights('NAME.weights.h5')`"
-    return file_error("MIG502", path, f"`{path}` is not a format that migspec reads: {cause}", helps=[help_text])
+def _close(file: Hdf5File, archive: KerasArchive | None) -> None:
+    """Close an HDF5 file and what it lies in, in this order: libhdf5 reads while it closes."""
+    try:
+        file.close()
+    finally:
+        if archive is not None:
+            archive.close()
+        else:
+            file.part.file.close()
+
+
+def _by_path(path: str, tree: Group) -> tuple[NamedArray, ...]:
+    """The datasets of a file of an unknown kind, by their paths."""
+    named = settled([Candidate(array, (), array.path, ()) for array in tree.walk()])
+    if not named:
+        raise _empty(path)
+    return named
+
+
+def _empty(path: str) -> SpecError:
+    return file_error("MIG502", path, f"`{path}` is not a format that migspec reads: it is an HDF5 file without any dataset")

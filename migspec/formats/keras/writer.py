@@ -1,4 +1,4 @@
-"""Writing `.weights.h5` and `.keras` files after a template."""
+"""Writing Keras' files, and other HDF5 files, after a template."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _PIECE = 1 << 20  # bytes that are summed at once
 
 
 class KerasWriter:
-    """A Keras file in the making. Everything is the template's but the values of `variables`, which must be variables of it."""
+    """A file in the making. Everything is the template's but the values of `variables`, which must be variables of it."""
 
     def __init__(self, destination: Destination, variables: VariableMap, template: KerasReader, *, archive: bool) -> None:
-        """`archive`: write a `.keras` file (the template must be one), not a `.weights.h5` file (the template may be either).
+        """`archive`: write a `.keras` file (the template must be one), not its HDF5 file alone.
 
-        Raises `SpecError`: MIG508 if the template lacks a variable or has it with another shape or dtype, else as `OutputFile`.
+        Raises `SpecError`: MIG508 if the template lacks a variable or has it with another shape or dtype, else as `OutputFile`
+        and `Hdf5Image`.
         """
-        _check(destination.path, variables, template)
+        replaced = replaced_arrays(destination.path, variables, template)
         self._template = template
         self._output = OutputFile(destination)
         self._start = _member_offset() if archive else 0
         self._is_archive = archive
-        replaced = [array for variable in variables for array in _places(template, variable.name)]
         try:
-            self._image = Hdf5Image(template.part, self._output, self._start, replaced)
+            self._image = Hdf5Image(template.shards[0], self._output, self._start, replaced)
         except SpecError:
             self._output.abort()
             raise
@@ -48,11 +48,11 @@ class KerasWriter:
         return True
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
-        for array in _places(self._template, name):
+        for array in self._template.array(name).places:
             self._image.write(array, offset, data)
 
     def write_strings(self, name: str, values: numpy.ndarray) -> None:
-        for array in _places(self._template, name):
+        for array in self._template.array(name).places:
             self._image.write_strings(array, values)
 
     def commit(self) -> None:
@@ -62,6 +62,7 @@ class KerasWriter:
         self._output.commit()
 
     def abort(self) -> None:
+        self._image.abort()
         self._output.abort()
 
     def _pack(self, size: int) -> None:
@@ -108,12 +109,8 @@ def _member_offset() -> int:
         return stream.tell()
 
 
-def _places(template: KerasReader, name: str) -> tuple[StoredArray, ...]:
-    named = template.array(name)
-    return (named.array, *named.copies)
-
-
-def _check(path: str, variables: VariableMap, template: KerasReader) -> None:
+def replaced_arrays(path: str, variables: VariableMap, template: KerasReader) -> list[StoredArray]:
+    """The datasets that get the values of `variables`. MIG508 if the template lacks one, or has it with another shape or dtype."""
     for variable in variables:
         if variable.name not in template.variables:
             cause = f"the template `{template.path}` has no variable `{variable.name}`"
@@ -126,3 +123,4 @@ def _check(path: str, variables: VariableMap, template: KerasReader) -> None:
                 f"not {variable.dtype} {list(variable.shape)}"
             )
         raise file_error("MIG508", path, cause, helps=["write npz or safetensors, which need no template"])
+    return [array for variable in variables for array in template.array(variable.name).places]

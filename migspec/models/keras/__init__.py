@@ -1,5 +1,5 @@
-"""Live Keras 3 models, on any backend."""
+"""Live Keras 3 models, whatever the backend."""
 
-from migspec.models.keras.model import KerasModel
+from migspec.models.keras.model import open_keras
 
-__all__ = ["KerasModel"]
+__all__ = ["open_keras"]

@@ -14,11 +14,10 @@ Keras gives each variable a path. Measured on Keras 3.15, and held by the tests:
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Protocol
 
 from migspec.models.keras.file_paths import file_paths
-from migspec.names import normal_name
+from migspec.models.naming import Candidates, named
 from migspec.variables import Variable
 
 
@@ -45,31 +44,14 @@ def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
     variables: list[KerasVariable] = list({id(variable): variable for variable in model.variables}.values())
     paths = _Paths(model)
     in_file = file_paths(model, variables)
-    names = _unique_names(variables, [paths.below(variable) for variable in variables], in_file)
-    candidates = [(paths.without_cell(variable), variable.path, in_file.get(id(variable))) for variable in variables]
-    uses = Counter(normal_name(alias) for aliases in candidates for alias in set(aliases) if alias is not None)
-    uses.update(normal_name(name) for name in names)
-    named = []
-    for variable, name, aliases in zip(variables, names, candidates, strict=True):
-        own = normal_name(name)
-        kept = tuple(
-            alias for alias in aliases if alias is not None and normal_name(alias) != own and uses[normal_name(alias)] == 1
-        )
+    candidates = []
+    for place, variable in enumerate(variables):
+        below, stored = paths.below(variable), in_file.get(id(variable))
+        names = (below, *([] if stored is None else [stored]), f"variables/{place}/{variable.name}")
+        aliases = (paths.without_cell(variable), variable.path, stored)
         shape = tuple(int(length) for length in variable.shape)
-        named.append((Variable(name, shape, str(variable.dtype), kept), variable))
-    return named
-
-
-def _unique_names(variables: list[KerasVariable], below: list[str], in_file: dict[int, str]) -> list[str]:
-    sharing = Counter(normal_name(path) for path in below)
-    names = []
-    for place, (variable, path) in enumerate(zip(variables, below, strict=True)):
-        if sharing[normal_name(path)] == 1:
-            names.append(path)
-            continue
-        other = in_file.get(id(variable))
-        names.append(other if other is not None and other not in sharing else f"variables/{place}/{variable.name}")
-    return names
+        candidates.append(Candidates(shape, str(variable.dtype), names, aliases))
+    return list(zip(named(candidates), variables, strict=True))
 
 
 class _Paths:

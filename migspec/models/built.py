@@ -1,0 +1,26 @@
+"""Whether a Keras model, of whichever generation, has all its variables already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SHOWN = 3
+
+
+def missing_variables(model: Any) -> str | None:
+    """Why a model may not have all its variables yet, for a note; None if it has them.
+
+    `_flatten_layers` and the mark of a `build` that makes nothing, `_is_default`, are not public, and the same in Keras 3.15 and
+    tf_keras 2.21.
+    """
+    if not model.built:
+        return "Keras makes a model's variables when it is built"
+    unbuilt = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if not layer.built and not getattr(layer.build, "_is_default", False)
+    ]
+    if not unbuilt:
+        return None
+    more = f" and {len(unbuilt) - _SHOWN} more" if len(unbuilt) > _SHOWN else ""
+    return f"these layers are not built yet: {', '.join(f'`{name}`' for name in unbuilt[:_SHOWN])}{more}"

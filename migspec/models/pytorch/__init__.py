@@ -1,0 +1,5 @@
+"""Live PyTorch modules."""
+
+from migspec.models.pytorch.model import open_module
+
+__all__ = ["open_module"]

@@ -1,0 +1,1 @@
+"""Why outputs differ: the migrated variables that explain it, or the graphs themselves."""

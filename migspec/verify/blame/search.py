@@ -1,0 +1,75 @@
+"""The search for the corrections that make a difference vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from migspec.verify.blame.corrections import Correction
+from migspec.verify.blame.experiment import Experiment, Score
+
+if TYPE_CHECKING:
+    import numpy
+
+ROUNDS: Final = 3
+"""How many mistakes may have come together."""
+
+WIDTH: Final = 3
+"""How many of the best are tried with a second correction."""
+
+GAIN: Final = 0.9
+"""A correction is carried on if it leaves at most this share of the difference."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The corrections that came nearest, in the order in which they were made, and what they left of the difference."""
+
+    steps: tuple[Correction, ...]
+    score: Score
+    tried: int
+    untried: int
+
+
+@dataclass(frozen=True)
+class _State:
+    steps: tuple[Correction, ...]
+    values: dict[str, numpy.ndarray]
+    score: Score
+
+
+def search(experiment: Experiment, candidates: Iterable[Correction], tries: int) -> Found:
+    """Try every correction alone, then the best ones with a second and a third, in at most `tries` runs of the model.
+
+    It ends at the first that makes all outputs agree. The experiment is left as it is after the last trial.
+    """
+    every = list(candidates)
+    best = _State((), {}, Score(False, 1.0))
+    front = [best]
+    runs = untried = 0
+    for _ in range(ROUNDS):
+        reached: list[_State] = []
+        for state in front:
+            for place, correction in enumerate(every):
+                if runs >= tries:
+                    untried = max(untried, len(every) - place)
+                    break
+                if correction in state.steps:
+                    continue
+                values = state.values | correction.change({**experiment.values, **state.values})
+                score = experiment.score(values)
+                runs += 1
+                if score is None:
+                    continue
+                after = _State((*state.steps, correction), values, score)
+                if score.passed:
+                    return Found(after.steps, score, runs, 0)
+                if score.left <= GAIN * state.score.left:
+                    reached = sorted([*reached, after], key=lambda state: state.score.left)[:WIDTH]
+        if reached and reached[0].score.left < best.score.left:
+            best = reached[0]
+        front = reached
+        if not front or runs >= tries:
+            break
+    return Found(best.steps, best.score, runs, untried)

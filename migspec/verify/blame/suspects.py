@@ -1,0 +1,78 @@
+"""The variables that a spec moved into the new model: what may be to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migspec.cells import Cell, Cells, is_fused
+from migspec.compiler import Compilation
+from migspec.dtypes import kind
+from migspec.names import normal_name
+from migspec.text import Span
+from migspec.variables import Variable, VariableMap
+
+if TYPE_CHECKING:
+    from migspec.expression import Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspect:
+    """One variable that was moved: by which statement, from what, and the cell of whose fused weights it is one."""
+
+    variable: Variable
+    statement: Span
+    expression: Expression
+    cell: Cell | None
+
+    @property
+    def name(self) -> str:
+        return self.variable.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.variable.shape
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The segments of its name."""
+        return tuple(normal_name(self.variable.name).split("/"))
+
+
+def suspects_of(compilation: Compilation, variables: VariableMap) -> tuple[Suspect, ...]:
+    """Every floating-point variable that a rule without errors moved, in the order of the model."""
+    if compilation.binding is None:
+        return ()
+    cells = Cells(variables)
+    found = []
+    for bound in compilation.binding.bound:
+        variable = variables[bound.target.name]
+        if kind(variable.dtype) != "float" or not variable.size:
+            continue
+        cell = cells.of(variable)
+        fused = cell if cell is not None and is_fused(variable, cell) else None
+        found.append(Suspect(variable, bound.instance.rule.span, bound.expression, fused))
+    return tuple(sorted(found, key=lambda one: variables.place(one.name)))
+
+
+def scopes(suspects: Iterable[Suspect]) -> Iterator[tuple[Suspect, ...]]:
+    """Groups in which one mistake shows: all together, those of one statement, each alone; no group twice, largest first."""
+    every = tuple(suspects)
+    groups = [every]
+    by_statement: dict[Span, list[Suspect]] = {}
+    for one in every:
+        by_statement.setdefault(one.statement, []).append(one)
+    groups += [tuple(group) for group in by_statement.values()]
+    by_cell: dict[Cell, list[Suspect]] = {}
+    for one in every:
+        if one.cell is not None:
+            by_cell.setdefault(one.cell, []).append(one)
+    groups += [tuple(group) for group in by_cell.values()]
+    groups += [(one,) for one in every]
+    seen: set[frozenset[str]] = set()
+    for group in groups:
+        names = frozenset(one.name for one in group)
+        if group and names not in seen:
+            seen.add(names)
+            yield group

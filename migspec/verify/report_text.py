@@ -1,0 +1,67 @@
+"""The report of a verification for people, and in one line an output."""
+
+from __future__ import annotations
+
+from migspec.verify.comparison import Difference, OutputComparison
+from migspec.verify.report import Report, UsedInput
+
+
+def report_text(report: Report) -> str:
+    """Both sides, what they ran on, and every output with its largest differences."""
+    lines = [f"old: {report.old.label} ({report.old.kind})", f"new: {report.new.label} ({report.new.kind})", ""]
+    lines += [f"input {_input(one)}" for one in report.inputs]
+    for one in report.outputs:
+        lines += ["", *_output(one)]
+    if report.notes:
+        lines += ["", *(f"note: {note}" for note in report.notes)]
+    failed = sum(not one.passed for one in report.outputs)
+    count = len(report.outputs)
+    outputs = "1 output" if count == 1 else f"{count} outputs"
+    verdict = f"{outputs}: {'agree' if count > 1 else 'agrees'}" if not failed else (f"{failed} of {outputs} differ" if count > 1 else "1 output: differs")
+    return "\n".join([*lines, "", verdict])
+
+
+def concise_text(report: Report) -> str:
+    """One line an output: `pass` or `FAIL`, its names, and the largest absolute difference."""
+    return "\n".join(
+        f"{'pass' if one.passed else 'FAIL'} {_pair(one.old_name, one.new_name)} {_size(one)}" for one in report.outputs
+    )
+
+
+def _input(one: UsedInput) -> str:
+    return f"{_pair(one.old, one.new)}  {one.dtype} {list(one.shape)}  {one.origin}"
+
+
+def _output(one: OutputComparison) -> list[str]:
+    dtype = one.dtypes[0] if one.dtypes[0] == one.dtypes[1] else " and ".join(one.dtypes)
+    lines = [f"output {_pair(one.old_name, one.new_name)}  {dtype} {list(one.shape)}  {'agrees' if one.passed else 'DIFFERS'}"]
+    if one.absolute is not None:
+        lines.append(f"  largest absolute difference  {_difference(one.absolute)}")
+    if one.relative is not None:
+        lines.append(f"  largest relative difference  {_difference(one.relative)}")
+    if one.beyond:
+        allowed = f"{one.atol:g} + {one.rtol:g} * |old|" if one.atol or one.rtol else "what is equal"
+        lines.append(f"  {one.beyond} of {one.size} values are beyond {allowed}")
+    if any(one.not_numbers):
+        lines.append(f"  NaN: {one.not_numbers[0]} old, {one.not_numbers[1]} new")
+    return [*lines, *(f"  {note}" for note in one.notes)]
+
+
+def _difference(one: Difference) -> str:
+    if one.size == 0:
+        return "0"
+    return f"{one.size:.2e}  at {list(one.index)}: {_number(one.old)} old, {_number(one.new)} new"
+
+
+def _size(one: OutputComparison) -> str:
+    return f"{one.absolute.size:.2e} at {list(one.absolute.index)}" if one.absolute else "empty"
+
+
+def _number(value: float | complex | str) -> str:
+    return repr(value) if isinstance(value, str) else f"{value:.9g}"
+
+
+def _pair(old: str | None, new: str | None) -> str:
+    if old == new or old is None or new is None:
+        return f"`{old or new}`"
+    return f"`{old}` = `{new}`"
