@@ -114,7 +114,7 @@ def report_shape(instance: Instance, tensor: Tensor, target: Variable, problems:
             or stack_helps(instance, tensor, target)
             or transpose_helps(instance, target)
             or _split_helps(instance)
-            or _shape_helps(tensor, target),
+            or (*_token_helps(instance, target), *_shape_helps(tensor, target)),
             uses=instance.scope.uses,
         ),
         target.name,
@@ -151,6 +151,17 @@ def _split_helps(instance: Instance) -> tuple[str, ...]:
                 f"`split {word}` cuts it into exactly these targets: {whole[axis]} {word if axis == 0 else 'places'} are {sizes}",
             )
     return ()
+
+
+def _token_helps(instance: Instance, target: Variable) -> tuple[str, ...]:
+    """`remap`, for an embedding of another vocabulary: `pad` and `crop` fit as well, and may give a token another one's row."""
+    if instance.operations or len(instance.sources) != 1 or len(target.shape) != 2:
+        return ()
+    source = instance.sources[0].variable
+    same_columns = source.shape[1:] == target.shape[1:]
+    if not same_columns or not any("embed" in name.lower() for name in (source.name, target.name)):
+        return ()
+    return ('if its rows are tokens and the vocabulary has changed: `remap rows from "OLD.txt" to "NEW.txt" else zeros`',)
 
 
 def _shape_helps(tensor: Tensor, target: Variable) -> tuple[str, ...]:

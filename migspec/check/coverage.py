@@ -39,7 +39,7 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "neither used nor dropped",
             binding.withdrawn,
             _numbering_notes(unused, binding.program, "source"),
-            _source_helps(unused, _names_of(unfilled)),
+            _source_helps(unused, set(map(_likeness, unfilled))),
         )
     if unfilled:
         yield _uncovered(
@@ -51,7 +51,7 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "neither filled nor kept",
             binding.withdrawn,
             _numbering_notes(unfilled, binding.program, "target"),
-            _target_helps(unfilled, _names_of(unused), binding.target.has_values),
+            _target_helps(unfilled, set(map(_likeness, unused)), binding.target.has_values),
         )
 
 
@@ -59,8 +59,12 @@ def _complete(program: Program) -> bool:
     return program.complete and all(_complete(mounted.program) for mounted in program.mounts)
 
 
-def _names_of(variables: Iterable[Variable]) -> set[str]:
-    return {normal_name(variable.name) for variable in variables}
+_Likeness = tuple[str, tuple[int, ...]]
+"""What two variables that `same` moves have in common."""
+
+
+def _likeness(variable: Variable) -> _Likeness:
+    return normal_name(variable.name), variable.shape
 
 
 def _without_nearest(left_over: list[Variable], missing: Sequence[str]) -> list[Variable]:
@@ -116,7 +120,7 @@ def _uncovered(
     return Diagnostic(code, message, primary, secondary, (*lines, *notes), tuple(helps), file=None if primary else spec)
 
 
-def _source_helps(unused: Sequence[Variable], unfilled_names: set[str]) -> tuple[str, ...]:
+def _source_helps(unused: Sequence[Variable], unfilled: set[_Likeness]) -> tuple[str, ...]:
     state = [variable for variable in unused if _is_training_state(variable.name)]
     helps = []
     if state and len(state) == len(unused):
@@ -124,16 +128,16 @@ def _source_helps(unused: Sequence[Variable], unfilled_names: set[str]) -> tuple
         helps.append(f'if the optimizer\'s state may stay behind: `drop {patterns} because "training state"`')
     else:
         it = "it" if len(unused) == 1 else "them"
-        if all(normal_name(variable.name) in unfilled_names for variable in unused):
+        if all(_likeness(variable) in unfilled for variable in unused):
             helps.append(f"the target has {it} under the same name, and nothing fills {it} there: `same **`")
         helps.append(f"move {it} with a `rename`, or leave {it} behind on purpose: `drop {_listed(unused)}`")
     return tuple(helps)
 
 
-def _target_helps(unfilled: Sequence[Variable], unused_names: set[str], has_values: bool) -> tuple[str, ...]:
+def _target_helps(unfilled: Sequence[Variable], unused: set[_Likeness], has_values: bool) -> tuple[str, ...]:
     helps = []
     it, value = ("it", "the value that it has") if len(unfilled) == 1 else ("them", "the values that they have")
-    if all(normal_name(variable.name) in unused_names for variable in unfilled):
+    if all(_likeness(variable) in unused for variable in unfilled):
         helps.append(f"the source has {it} under the same name: `same **` moves what is named alike")
     helps.append(f"fill {it} with a `rename`, or make {it} anew: `fill {_listed(unfilled)} with zeros`")
     if has_values:

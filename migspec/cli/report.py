@@ -10,6 +10,8 @@ from typing import TextIO
 
 from migspec.diagnostics import Diagnostic, Severity
 
+_NOT_RUN = ("MIG602", "MIG603", "MIG604")  # `verify` had nothing to compare
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -52,8 +54,8 @@ def uses_color(choice: str, stream: TextIO) -> bool:
 
 
 def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
-    """0 without errors; 2 if a file or model could not be read or written; else 1."""
+    """0 without errors; 2 if a file or model could not be read, written or run; else 1."""
     errors = [one for one in diagnostics if one.severity is Severity.ERROR]
-    if any(one.code.startswith("MIG5") for one in errors):
+    if any(one.code.startswith("MIG5") or one.code in _NOT_RUN for one in errors):
         return 2
     return 1 if errors else 0

@@ -81,7 +81,7 @@ def _shapes(context: click.Context, option: click.Parameter, written: tuple[str,
 @click.option("--new-weights", metavar="FILE", help="The checkpoint of a new `.meta` file or model.")
 @click.option("--spec", metavar="SPEC", help="The spec that was applied: if the outputs differ, the cause is looked for.")
 @click.option(
-    "--tries", type=click.IntRange(0), default=400, show_default=True, help="How often the new model may run for that."
+    "--tries", type=click.IntRange(0), default=1000, show_default=True, help="How often the new model may run for that."
 )
 @settings
 @style

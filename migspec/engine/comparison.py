@@ -15,6 +15,7 @@ import numpy
 
 from migspec.diagnostics import SpecError, file_error
 from migspec.dtypes import itemsize, numpy_dtype
+from migspec.engine.announcing import expecting
 from migspec.engine.files import Files
 from migspec.engine.run import run
 from migspec.engine.stored import Stored, StoredValues
@@ -45,7 +46,7 @@ def compare(
     """
     called = _called_in(output, [variables[target.name] for target in targets])
     _drop_from_cache(output.files)
-    with Files() as files:
+    with Files() as files, expecting(output, [called[target.name].name for target in targets]):
         comparison = _Comparison(output, called, files)
         run(targets, sources, comparison, executor=executor, progress=progress)
     differing = [comparison.differences[target.name] for target in targets if target.name in comparison.differences]

@@ -17,7 +17,11 @@ def report_text(report: Report) -> str:
     failed = sum(not one.passed for one in report.outputs)
     count = len(report.outputs)
     outputs = "1 output" if count == 1 else f"{count} outputs"
-    verdict = f"{outputs}: {'agree' if count > 1 else 'agrees'}" if not failed else (f"{failed} of {outputs} differ" if count > 1 else "1 output: differs")
+    verdict = (
+        f"{outputs}: {'agree' if count > 1 else 'agrees'}"
+        if not failed
+        else (f"{failed} of {outputs} differ" if count > 1 else "1 output: differs")
+    )
     return "\n".join([*lines, "", verdict])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from migspec.diagnostics import SpecError, file_error
@@ -55,6 +55,14 @@ class Layered(Protocol):
 
     def activations(self, feeds: Mapping[str, numpy.ndarray]) -> list[tuple[str, numpy.ndarray]]:
         """Name and value of every floating-point tensor on the way from the inputs, in the order of computation."""
+
+
+@runtime_checkable
+class Repeating(Protocol):
+    """A side that can be prepared for many runs on the same inputs, between which only its variables change."""
+
+    def prepared(self, feeds: Mapping[str, numpy.ndarray]) -> Callable[[], dict[str, numpy.ndarray]] | None:
+        """What runs it on these inputs and gives all outputs, faster than `run`; None if there is no such way."""
 
 
 @runtime_checkable

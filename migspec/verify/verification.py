@@ -53,7 +53,7 @@ class Request:
     spec: str | None = None
     given: Mapping[str, int | float] = field(default_factory=dict)
     allow: Collection[str] = ()
-    tries: int = 400
+    tries: int = 1000
 
 
 def verify(old: object, new: object, request: Request | None = None, **options: Any) -> Report:

@@ -114,7 +114,7 @@ def test_more_layers_and_a_new_head(tmp_path: Path) -> None:
         new,
     )
     x = inputs(6, 4)
-    middle = [keras.Model(model.inputs, model.get_layer("layer_1").output) for model in (old, new)]
+    middle = [keras.Model(model.inputs[0], model.get_layer("layer_1").output) for model in (old, new)]
     assert_close(middle[1](x), middle[0](x))
     assert numpy.asarray(new.get_layer("layer_2").kernel).std() == pytest.approx(0.05, rel=0.3)
 

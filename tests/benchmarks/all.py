@@ -11,13 +11,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("check_start.py", "compile_time.py", "engine_transpose.py", "apply_speed.py", "rivals.py", "per_variable.py")
+SCRIPTS = (
+    "check_start.py",
+    "compile_time.py",
+    "engine_transpose.py",
+    "apply_speed.py",
+    "rivals.py",
+    "per_variable.py",
+    "read_back.py",
+    "kill_writers.py",
+)
 
 
 def main() -> None:
     folder = Path(__file__).parent
     for script in SCRIPTS:
-        arguments = sys.argv[1:] if script in ("engine_transpose.py", "apply_speed.py", "rivals.py", "per_variable.py") else []
+        arguments = (
+            sys.argv[1:]
+            if script in ("engine_transpose.py", "apply_speed.py", "rivals.py", "per_variable.py", "read_back.py")
+            else []
+        )
         print(f"\n## {script}", flush=True)
         subprocess.run([sys.executable, str(folder / script), *arguments], check=True)
 

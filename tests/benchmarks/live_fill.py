@@ -82,7 +82,8 @@ def by_load_weights(model: Any) -> None:
 
 
 def by_saver(session: Any) -> None:
-    session.saver.restore(session, PREFIX)
+    with session.graph.as_default():
+        session.saver.restore(session, PREFIX)
 
 
 def session_of(count: int, side: int, *, resource: bool) -> Any:

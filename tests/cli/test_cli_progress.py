@@ -9,13 +9,14 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy
 import pytest
 from command_line import OLD, migspec
 
-from migspec.cli.progress import ProgressLine, duration, progress_line
+from migspec.cli.progress import ProgressLine, progress_line
 
 APPLY = ("apply", "good.mig", "-s", "old.npz", "-t", "new.npz", "-o", "out.npz")
 
@@ -27,9 +28,9 @@ class Terminal(io.StringIO):
         return True
 
     @property
-    def lines(self) -> list[str]:
-        """Each line that was drawn over the one before."""
-        return [line.removesuffix("\x1b[K") for line in self.getvalue().split("\r")[1:]]
+    def text(self) -> str:
+        """What was written, without colours and the like."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue())
 
 
 @pytest.fixture(autouse=True)
@@ -39,50 +40,31 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bytes_rate_and_time_left() -> None:
-    terminal, times = Terminal(), iter([0.0, 0.01, 1.0, 1.05, 2.0, 4.0])
-    line = ProgressLine(terminal, lambda: next(times))
+    terminal = Terminal()
+    line = ProgressLine(terminal)
     with line.step("writing", 4_000_000_000):
-        for count in (10_000_000, 990_000_000, 1, 999_999_999, 2_000_000_000):
-            line(count)
-    assert terminal.lines == [
-        "writing   ────────────────────────     0 B of 4 GB",
-        "writing   ━━━━━━──────────────────    1 GB of 4 GB     1 GB/s  0:03 left",
-        "writing   ━━━━━━━━━━━━────────────    2 GB of 4 GB     1 GB/s  0:02 left",
-        "writing   ━━━━━━━━━━━━━━━━━━━━━━━━    4 GB of 4 GB, waiting for the disk",
-        "",
-    ]
+        for _ in range(20):
+            line(100_000_000)
+            time.sleep(0.02)
+    assert re.search(r"writing .* [12]\.\d/4\.0 GB +[\d.]+ [GMk]B/s +00:\d\d", terminal.text)
 
 
 def test_a_step_whose_length_nobody_knows() -> None:
     terminal = Terminal()
     with ProgressLine(terminal).step("saving", 0):
         pass
-    assert terminal.lines == ["saving", ""]
+    assert "saving" in terminal.text
 
 
-def test_an_error_leaves_a_clean_line() -> None:
+def test_an_error_ends_the_line() -> None:
     terminal = Terminal()
     line = ProgressLine(terminal)
     with pytest.raises(KeyboardInterrupt), line.step("verifying", 100):
         line(50)
         raise KeyboardInterrupt
-    assert terminal.lines[-1] == "" and len(terminal.lines) > 1
-
-
-def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
-    terminal = Terminal()
-    with ProgressLine(terminal).step("writing", 100):
-        pass
-    assert max(map(len, terminal.lines)) == 29
-
-
-def test_a_terminal_without_line_drawing() -> None:
-    terminal = Terminal()
-    terminal.encoding = "latin-1"  # type: ignore[misc]
-    with ProgressLine(terminal).step("writing", 100):
-        pass
-    assert terminal.lines[0].isascii()
+    line(50)  # a thread that reports late
+    assert "verifying" in terminal.text
+    assert terminal.getvalue().endswith("\x1b[2K")
 
 
 def test_no_line_where_none_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +72,6 @@ def test_no_line_where_none_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
     assert progress_line(Terminal()) is not None
     monkeypatch.setenv("TERM", "dumb")
     assert progress_line(Terminal()) is None
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (754, "12:34"), (10921, "3:02:01")])
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_file_or_pipe_gets_one_line(folder: Path) -> None:
@@ -122,10 +99,10 @@ def on_terminal(folder: Path, *options: str, interrupt: bool = False) -> tuple[i
             if not part:
                 break
             shown += part
-            if interrupt and b" of " in shown:
+            if interrupt and b"writing" in shown:
                 interrupt = False
                 screen.write(b"\x03")
-    return running.wait(60), shown.decode()
+    return running.wait(60), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
 
 
 def _own_terminal() -> None:
@@ -143,10 +120,9 @@ class TestTerminal:
     def test_a_line_for_each_step_and_one_that_stays(self, folder: Path) -> None:
         code, shown = on_terminal(folder, "--verify", "--checksum")
         assert code == 0
-        drawn = shown.split("\r")
         for label in ("writing", "verifying", "summing"):
-            assert any(line.startswith(label) and " of " in line for line in drawn)
-        assert re.search(r"\r\x1b\[Kwrote out\.npz: [^\r\n]*\r\n$", shown)
+            assert re.search(rf"{label} .* bytes", shown)
+        assert re.search(r"\rwrote out\.npz: [^\r\n]*\r\n$", shown)
 
     def test_quiet(self, folder: Path) -> None:
         assert on_terminal(folder, "--quiet", "--verify") == (0, "")
@@ -157,7 +133,8 @@ class TestTerminal:
         (folder / "old.npz").write_bytes(content[:place] + b"!" + content[place + 1 :])
         code, shown = on_terminal(folder, "--color", "never")
         assert code == 2
-        assert re.search(r"^\rwriting [^\r\n]*\x1b\[K\r\x1b\[Kerror\[MIG504\]: [^\r]*\r\n", shown)
+        assert re.search(r"\rerror\[MIG504\]: [^\r]*\r\n", shown)
+        assert shown.count("Traceback") == 0
 
     def test_ctrl_c(self, folder: Path) -> None:
         numpy.savez(folder / "old.npz", **{f"layer_{i}/kernel": numpy.zeros((1 << 20,), "float32") for i in range(40)})

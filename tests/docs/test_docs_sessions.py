@@ -1,4 +1,4 @@
-"""README and tutorial, command by command: each prints what the page shows."""
+"""README, tutorial and how-to pages, command by command: each prints what the page shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from console_sessions import Shell, agrees, commands, steps
-from markdown_pages import ROOT
+from markdown_pages import HOWTO, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -19,23 +19,42 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kept"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
-def test_the_commands_print_what_the_page_shows(name: str, kept: Path, tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "tutorial.md"], ids=lambda page: page.name)
+def test_the_commands_print_what_the_page_shows(page: Path, kept: Path, tmp_path: Path) -> None:
+    assert run_page(page, tmp_path, kept) >= 3
+
+
+@pytest.mark.parametrize("page", HOWTO, ids=lambda page: page.stem)
+def test_the_commands_of_a_how_to_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+    assert run_page(page, tmp_path) >= 5
+
+
+def run_page(page: Path, folder: Path, kept: Path | None = None) -> int:
+    """Write the files of a page and run its commands, in an empty folder; how many commands ran.
+
+    `kept` is copied in place of `migspec demo --keep`.
+    """
+    shell = Shell(folder)
     ran = 0
-    for block, file in steps(ROOT / name):
+    for block, file in steps(page):
         if file is not None:
             shell.write(file, block.content)
             continue
         for command in commands(block.content):
             words = command.line.split(" ")
-            if words[:3] == ["migspec", "demo", "--keep"]:
-                shutil.copytree(kept, tmp_path / words[3])
+            if kept is not None and words[:3] == ["migspec", "demo", "--keep"]:
+                shutil.copytree(kept, folder / words[3])
                 continue
             printed = shell.run(command.line)
-            assert agrees(command.shown, printed), f"{name}: $ {command.line}\n" + "\n".join(printed)
+            assert agrees(command.shown, printed), f"{page.name}: $ {command.line}\n" + "\n".join(printed)
             ran += 1
-    assert ran >= 3
+    return ran
+
+
+def test_there_is_a_how_to_for_each_of_the_five_questions() -> None:
+    assert len(HOWTO) >= 5
+    linked = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in HOWTO if f"(docs/howto/{page.name})" not in linked] == []
 
 
 def test_timings_and_rounding_errors_may_differ_and_nothing_else() -> None:

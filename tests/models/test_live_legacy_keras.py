@@ -185,6 +185,19 @@ def test_every_variable_of_a_checkpoint_is_known_by_its_path(make: Callable[[], 
                 assert live.read(ours.pop()).tobytes() == stored[variable.name].tobytes()
 
 
+@pytest.mark.parametrize("make", [sequential, functional, nested])
+def test_every_variable_of_a_legacy_file_is_known_by_its_path(make: Callable[[], Any], tmp_path: Path) -> None:
+    model = make()
+    live = open_model(model, "model")
+    live.save(Destination(str(tmp_path / "model.h5")), "keras-h5")
+    called = {name: one.name for one in live.variables for name in (one.name, *one.aliases)}
+    with migspec.open(tmp_path / "model.h5") as stored:
+        assert len(stored) == len(live.variables)
+        for variable in stored.variables:
+            (ours,) = {called[name] for name in (variable.name, *variable.aliases) if name in called}
+            assert live.read(ours).tobytes() == stored[variable.name].tobytes()
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_a_failure_at_any_variable_changes_nothing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     model = subclassed()

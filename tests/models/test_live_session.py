@@ -275,6 +275,21 @@ def test_a_source_is_read_in_few_runs(tmp_path: Path, monkeypatch: pytest.Monkey
         }
 
 
+@BOTH
+def test_verifying_reads_in_few_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resource: bool) -> None:
+    (tmp_path / "spec.mig").write_text("same **\n")
+    numpy.savez(tmp_path / "old.npz", **{f"v{number}": numpy.full(3, number, "float32") for number in range(30)})
+    with graph_with_session() as (graph, session):
+        for number in range(30):
+            variable(f"v{number}", [3], resource=resource)
+        initialize(session)
+        graph.finalize()
+        with monkeypatch.context() as patched:
+            calls = failing_runs(patched, -1, ValueError(), after=False)
+            migspec.compile(tmp_path / "spec.mig", tmp_path / "old.npz", session).apply(verify=True)
+        assert calls() <= 6  # which have values, their values, the assignment, and the reading back
+
+
 def test_a_source_variable_without_a_value(tmp_path: Path) -> None:
     (tmp_path / "spec.mig").write_text("rename {name:a|b} -> {name}\n")
     numpy.savez(tmp_path / "new.npz", a=numpy.zeros(2, "float32"), b=numpy.zeros(2, "float32"))

@@ -82,8 +82,13 @@ def tf1_images() -> Any:
     with graph.as_default():
         images = v1.placeholder(tf.float32, [None, 6, 6, 2], name="images")
         window = v1.get_variable("conv/weights", [3, 3, 2, 4], initializer=_random(1))
-        values = tf.nn.relu(tf.nn.conv2d(images, window, 1, "SAME") + v1.get_variable("conv/biases", [4], initializer=_random(2)))
-        statistics = [v1.get_variable(f"bn/{name}", [4], initializer=_random(3 + place)) for place, name in enumerate(("gamma", "beta", "moving_mean"))]
+        values = tf.nn.relu(
+            tf.nn.conv2d(images, window, 1, "SAME") + v1.get_variable("conv/biases", [4], initializer=_random(2))
+        )
+        statistics = [
+            v1.get_variable(f"bn/{name}", [4], initializer=_random(3 + place))
+            for place, name in enumerate(("gamma", "beta", "moving_mean"))
+        ]
         variance = v1.get_variable("bn/moving_variance", [4], initializer=v1.random_uniform_initializer(0.01, 0.1, seed=9))
         gamma, beta, mean = statistics
         values = tf.nn.batch_normalization(values, mean, variance, beta, gamma, 1e-3)
@@ -119,7 +124,7 @@ rename fc_{i}/biases -> fc_{i}/bias
 def keras_tagger(slope: float = 0.3) -> Any:
     """Bidirectional LSTM, GRU, attention, normalizations: all that has siblings of one shape."""
     words = keras.Input([STEPS, UNITS], name="vectors")
-    values = layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True), name="both")(words)
+    values = layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True, name="lstm"), name="both")(words)
     values = layers.MultiHeadAttention(2, 4, name="attention")(values, values)
     values = layers.LayerNormalization(name="norm")(values)
     values = layers.GRU(UNITS, return_sequences=True, name="gru")(values)

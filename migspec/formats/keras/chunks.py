@@ -39,63 +39,64 @@ class _Chunk:
 class ChunkedDataset:
     """One dataset in chunks of a file `part`. `path` is what errors call the file."""
 
-    def __init__(self, path: str, part: Part, dataset: h5py.Dataset) -> None:
+    def __init__(self, path: str, part: Part, dataset: h5py.Dataset, element: numpy.dtype | None = None) -> None:
+        """`element` is what an element is in the file, where that is not what h5py makes of it. MIG505 for a filter not to be trusted."""
         self._path, self._part, self._dataset = path, part, dataset
-        properties = dataset.id.get_create_plist()
         self._name = dataset.name.lstrip("/")
-        self._length = math.prod(dataset.chunks) * dataset.dtype.itemsize  # of a chunk that is unpacked
+        self._dtype = element or dataset.dtype
+        self._length = math.prod(dataset.chunks) * self._dtype.itemsize  # of a chunk that is unpacked
+        properties = dataset.id.get_create_plist()
         self._filters = [properties.get_filter(number) for number in range(properties.get_nfilters())]
+        strange = [name for code, _, _, name in self._filters if code not in (_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF)]
+        if strange:
+            names = ", ".join(f"`{name.decode('ascii', 'replace')}`" for name in strange)
+            cause = f"`{self._name}` is packed with {names}, which migspec does not read"
+            raise unsupported(path, cause, "write the file again with gzip, or without compression")
 
     @property
-    def is_known(self) -> bool:
-        """Whether its values can be had here, else only through libhdf5. MIG505 if they had better not be had at all."""
+    def is_unpacked_here(self) -> bool:
+        """Whether `read` knows all filters."""
+        return all(code != _LZF for code, *_ in self._filters)
+
+    @property
+    def has_plain_elements(self) -> bool:
+        """Whether elements lie in the file as numpy has them."""
         from h5py import h5t
 
-        filters = {code for code, *_ in self._filters}
-        others = [code for code in filters if code not in (_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF)]
-        if others:
-            names = ", ".join(f"`{name.decode('ascii', 'replace')}`" for code, _, _, name in self._filters if code in others)
-            cause = f"`{self._name}` is packed with {names}, which migspec does not read"
-            raise unsupported(self._path, cause, "write the file again with gzip, or without compression")
-        if _LZF in filters:
-            self.chunks()
-            self._check_options()
-            return False
-        stored = self._dataset.id.get_type()
         dtype = self._dataset.dtype
-        is_opaque = dtype.kind == "V" and dtype.names is None
-        return dtype.kind != "O" and (is_opaque or bool(stored == h5t.py_create(dtype, logical=True)))
+        if dtype.kind == "V" and dtype.names is None:
+            return True
+        return dtype.kind != "O" and bool(self._dataset.id.get_type() == h5t.py_create(dtype, logical=True))
 
     def check(self) -> None:
         """MIG503 if libhdf5 could not pack or unpack a chunk. One chunk is in memory at a time."""
-        self._check_options()
-        for one in self.chunks():
-            self._unpacked(one)
-
-    def _check_options(self) -> None:
         for code, _, options, _ in self._filters:
             is_right = {
                 _DEFLATE: len(options) == 1 and options[0] <= 9,
-                _SHUFFLE: options == (self._dataset.dtype.itemsize,),
+                _SHUFFLE: options == (self._dtype.itemsize,),
                 _FLETCHER32: options == (),
                 _LZF: len(options) == 3 and options[2] == self._length,
             }
             if not is_right[code]:
                 raise self._broken("its filters are not described as they should be")
+        for one in self._chunks():
+            if self.is_unpacked_here:
+                self._unpacked(one)
 
     def read(self) -> numpy.ndarray:
-        """All values, in the dataset's own dtype. MIG503 if a chunk is not where it should be, or is no chunk."""
-        shape, chunk, dtype = self._dataset.shape, self._dataset.chunks, self._dataset.dtype
-        values = numpy.empty(shape, dtype)
-        values[...] = 0 if dtype.kind == "V" else self._dataset.fillvalue
-        for one in self.chunks():
+        """All values as they are in the file. MIG503 if a chunk is not where it should be, or is no chunk."""
+        shape, chunk, dtype = self._dataset.shape, self._dataset.chunks, self._dtype
+        values = numpy.zeros(shape, dtype)
+        if dtype.kind != "V":
+            values[...] = self._dataset.fillvalue
+        for one in self._chunks():
             content = numpy.frombuffer(self._unpacked(one), dtype).reshape(chunk)
             ends = [min(begin + length, end) for begin, length, end in zip(one.start, chunk, shape, strict=True)]
             place = tuple(slice(begin, end) for begin, end in zip(one.start, ends, strict=True))
             values[place] = content[tuple(slice(0, end - begin) for begin, end in zip(one.start, ends, strict=True))]
         return values
 
-    def chunks(self) -> list[_Chunk]:
+    def _chunks(self) -> list[_Chunk]:
         """All chunks, as they lie in the index. MIG503 if one is not where it should be, or too short for its filters."""
         shape, lengths = self._dataset.shape, self._dataset.chunks
         least = 1 + _SUM_BYTES * any(code == _FLETCHER32 for code, *_ in self._filters)
@@ -133,7 +134,7 @@ class ChunkedDataset:
             elif code == _DEFLATE:
                 data = self._inflated(data, length + _SUM_BYTES)
             else:
-                width = int(options[0]) if options else self._dataset.dtype.itemsize
+                width = int(options[0]) if options else self._dtype.itemsize
                 data = _unshuffled(data, width)
         if len(data) != length:
             raise self._broken(f"one of its chunks unpacks to {len(data)} bytes, not {length}")

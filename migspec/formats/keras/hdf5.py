@@ -14,7 +14,7 @@ from migspec.formats.input import damaged, unsupported
 from migspec.formats.keras.chunks import ChunkedDataset
 from migspec.formats.keras.groups import read_groups
 from migspec.formats.keras.part import Part
-from migspec.formats.keras.texts import Texts, check_texts
+from migspec.formats.keras.texts import Texts, read_texts
 from migspec.formats.keras.tree import Group, StoredArray
 
 if TYPE_CHECKING:
@@ -89,27 +89,32 @@ class Hdf5File:
             if claimed > _FREE and claimed > _EXPANSION * dataset.id.get_storage_size():
                 raise damaged(self.path, f"`{array.path}` claims {claimed} bytes, far more than the file holds of it")
             if array.dtype == "string":
-                check_texts(self.path, self.part, dataset)
-            values = self._values(dataset)
-            if array.dtype == "string":
-                return _to_bytes(values).reshape(array.shape)
+                return self._texts(dataset)
+            chunked = ChunkedDataset(self.path, self.part, dataset) if dataset.chunks else None
+            if chunked is not None and chunked.is_unpacked_here and chunked.has_plain_elements:
+                values = chunked.read()
+            else:
+                self.check(array)
+                values = numpy.asarray(dataset[()])
             wanted = dtypes.numpy_dtype(array.dtype)
             values = values.view(wanted) if values.dtype.kind == "V" else values.astype(wanted, copy=False)
             return numpy.ascontiguousarray(values).reshape(array.shape)
 
     def check(self, array: StoredArray) -> None:
-        """MIG503 if the values cannot be read: libhdf5 crashes when it writes over what is broken."""
+        """MIG503 if the values cannot be read: libhdf5 crashes on some that are broken, also when it writes over them."""
         with hdf5_errors(self.path):
             dataset = self._file[array.path]
-            chunked = ChunkedDataset(self.path, self.part, dataset) if dataset.chunks else None
-            if chunked is not None and chunked.is_known:
-                chunked.check()
-            else:
-                self.read(array)
+            if array.dtype == "string":
+                self._texts(dataset)
+            elif dataset.chunks:
+                ChunkedDataset(self.path, self.part, dataset).check()
 
-    def _values(self, dataset: h5py.Dataset) -> numpy.ndarray:
+    def _texts(self, dataset: h5py.Dataset) -> numpy.ndarray:
+        if dataset.dtype.kind == "O":
+            return read_texts(self.path, self.part, dataset)
         chunked = ChunkedDataset(self.path, self.part, dataset) if dataset.chunks else None
-        return chunked.read() if chunked and chunked.is_known else numpy.asarray(dataset[()])
+        is_known = chunked is not None and chunked.is_unpacked_here and chunked.has_plain_elements
+        return _to_bytes(chunked.read() if chunked is not None and is_known else numpy.asarray(dataset[()]))
 
     def close(self) -> None:
         self._close()
@@ -142,5 +147,5 @@ def hdf5_errors(path: str) -> Iterator[None]:
 
 def _to_bytes(values: numpy.ndarray) -> numpy.ndarray:
     result = numpy.empty(values.size, object)
-    result[:] = [value.encode() if isinstance(value, str) else bytes(value) for value in values.reshape(-1)]
-    return result
+    result[:] = [bytes(value) for value in values.reshape(-1)]
+    return result.reshape(values.shape)

@@ -33,13 +33,13 @@ class Hdf5Image:
         self._start = start
         self._size = part.size
         in_place = _ranges(part.file.path, replaced)
+        through_hdf5 = [array for array in replaced if not array.is_plain and (array.nbytes or array.dtype == "string")]
+        for array in through_hdf5:
+            template.check(array)
         output.truncate(start + part.size)
         for begin, end in _gaps(in_place, part.size):
             for offset in range(begin, end, _PIECE):
                 output.pwrite(part.at(offset, min(_PIECE, end - offset)), start + offset)
-        through_hdf5 = [array for array in replaced if not array.is_plain]
-        for array in through_hdf5:
-            template.check(array)
         self._hdf5 = OpenOutput(output, start, part.size) if through_hdf5 else None
         self._rows: dict[str, Rows] = {}
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from migspec.formats.input import damaged, unsupported
+from migspec.formats.keras.chunks import ChunkedDataset
 from migspec.formats.keras.claims import RawAttribute, claimed_by, raw_attribute
 from migspec.formats.keras.heaps import GlobalHeap
 from migspec.formats.keras.part import Part
@@ -92,26 +93,49 @@ class Texts:
         return self._part.at(place, length).split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def check_texts(path: str, part: Part, dataset: h5py.Dataset) -> None:
-    """MIG503 if a dataset of texts of variable length claims more than the file holds, MIG505 if that cannot be told: what is
-    compressed shows its claims only when it is unpacked."""
-    import h5py
+def read_texts(path: str, part: Part, dataset: h5py.Dataset) -> numpy.ndarray:
+    """The values of a dataset of texts of variable length, as `bytes`.
 
+    Not by libhdf5, which reads some damaged heaps for ever. MIG503 for what the file cannot hold, MIG505 for what is packed so that
+    only libhdf5 unpacks it.
+    """
     layout = part.layout
-    if layout is None or h5py.check_string_dtype(dataset.dtype) is None or dataset.dtype.kind != "O":
-        return
-    identity = dataset.id
-    if dataset.chunks is None:
-        places = [(identity.get_offset(), identity.get_storage_size())] if identity.get_storage_size() else []
-    elif identity.get_create_plist().get_nfilters() == 0:
-        chunks = [identity.get_chunk_info(number) for number in range(identity.get_num_chunks())]
-        places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
-    else:
-        places = [(None, 0)]
-    claimed = 0
-    for offset, length in places:
-        if offset is None:
-            raise unsupported(path, f"`{dataset.name}` holds compressed texts of variable length, which migspec does not read")
-        claimed += claimed_by(part.at(offset, length), layout)
+    if layout is None:
+        raise damaged(path, "it has no superblock")
+    step = 4 + layout.offset_size + 4
+    references = _references(path, part, dataset, numpy.dtype(f"V{step}"))
+    fields = references.reshape(-1).view(numpy.uint8).reshape(-1, step)
+    lengths = fields[:, :4].copy().view("<u4").reshape(-1)
+    claimed = int(lengths.sum(dtype=numpy.uint64))
     if claimed > part.size:
         raise damaged(path, f"the texts of `{dataset.name}` claim {claimed} bytes, more than the file has")
+    heaps: dict[int, GlobalHeap] = {}
+    values = numpy.empty(fields.shape[0], object)
+    for number, (length, reference) in enumerate(zip(lengths.tolist(), fields, strict=True)):
+        values[number] = b""
+        if length:
+            address = layout.base + int.from_bytes(reference[4:-4].tobytes(), "little")
+            heap = heaps.get(address) or heaps.setdefault(address, GlobalHeap(part, address))
+            place, own_length = heap.objects.get(int.from_bytes(reference[-4:].tobytes(), "little"), (0, -1))
+            if not heap.is_sound or own_length != length:
+                raise damaged(path, f"a text of `{dataset.name}` is not where it should be")
+            values[number] = part.at(place, length).split(b"\0", 1)[0]
+    return values.reshape(references.shape)
+
+
+def _references(path: str, part: Part, dataset: h5py.Dataset, element: numpy.dtype) -> numpy.ndarray:
+    if dataset.chunks:
+        chunked = ChunkedDataset(path, part, dataset, element)
+        if not chunked.is_unpacked_here:
+            raise unsupported(path, f"`{dataset.name}` holds compressed texts, which migspec does not read")
+        return chunked.read()
+    size = dataset.id.get_storage_size()
+    if not size:  # never written
+        return numpy.zeros(dataset.shape, element)
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise unsupported(path, f"`{dataset.name}` is kept in the header of its object, where migspec reads no texts")
+    content = part.at(offset, size)
+    if len(content) != size or size != dataset.size * element.itemsize:
+        raise damaged(path, f"the values of `{dataset.name}` go on behind the end of the file")
+    return numpy.frombuffer(content, element).reshape(dataset.shape)

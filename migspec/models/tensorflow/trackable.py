@@ -32,7 +32,9 @@ def open_trackable(model: Any, label: str) -> LiveVariables:
     require_eager(label)
     try:
         found = find_variables(model)
-    except Exception as error:  # a dict or list that was changed behind TensorFlow's back, or what an object's own method raises
+    except (
+        Exception
+    ) as error:  # a dict or list that was changed behind TensorFlow's back, or what an object's own method raises
         note = cause(error)
         raise file_error("MIG511", label, "TensorFlow cannot tell what this object tracks", notes=(note,)) from error
     if not found.variables:

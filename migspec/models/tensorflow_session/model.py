@@ -60,7 +60,7 @@ class SessionModel:
         self._label = label
         self._graph_variables = {variable.name: variable for variable in graph_variables(session.graph, label)}
         self._holder = SessionHolder(session, self._graph_variables)
-        self._ahead: ReadAhead | None = None
+        self._ahead: list[ReadAhead] = []  # one for each context of `read_ahead`, which may be one in the other
         self._variables = VariableMap.of(label, map(_described, self._graph_variables.values()))
 
     @property
@@ -89,17 +89,18 @@ class SessionModel:
 
     def read(self, name: str) -> numpy.ndarray:
         try:
-            return self._ahead.take(name) if self._ahead is not None else self._holder.values([name])[name]
+            ahead = next((one for one in reversed(self._ahead) if name in one), None)
+            return self._holder.values([name])[name] if ahead is None else ahead.take(name)
         except Exception as error:
             raise self._unreadable(name, error) from error
 
     @contextmanager
     def read_ahead(self, names: Sequence[str]) -> Iterator[None]:
-        self._ahead = ReadAhead(self._holder.values, {name: self._graph_variables[name].nbytes for name in names})
+        self._ahead.append(ReadAhead(self._holder.values, {name: self._graph_variables[name].nbytes for name in names}))
         try:
             yield
         finally:
-            self._ahead = None
+            self._ahead.pop()
 
     def writer(self, variables: VariableMap) -> Writer:
         return StagedWriter(self._label, variables, self._holder)

@@ -15,8 +15,8 @@ AHEAD: Final = 64 << 20
 class ReadAhead:
     """The values of variables whose order of reading is known: each is given out once, and fetched with those that follow it.
 
-    `fetch` gives the values of several variables. A variable that is asked for again, or that was not announced, is fetched
-    alone. Used by one thread at a time.
+    `fetch` gives the values of several variables. A variable that is asked for again is fetched alone.
+    Used by one thread at a time.
     """
 
     def __init__(self, fetch: Callable[[Sequence[str]], Mapping[str, numpy.ndarray]], sizes: Mapping[str, int]) -> None:
@@ -26,6 +26,10 @@ class ReadAhead:
         self._places = {name: place for place, name in enumerate(self._names)}
         self._given: set[str] = set()
         self._values: dict[str, numpy.ndarray] = {}
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a variable is one of those whose order is known."""
+        return name in self._places
 
     def take(self, name: str) -> numpy.ndarray:
         """The value of a variable. Raises what `fetch` raises for it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migspec.compiler import compile_spec, read_spec
 from migspec.diagnostics import Diagnostic, Label, Severity, SpecError, file_error
@@ -19,10 +20,11 @@ from migspec.verify.blame.prescribed import WORDS, as_prescribed, prescribed
 from migspec.verify.blame.relations import related
 from migspec.verify.blame.search import Found, search
 from migspec.verify.blame.suspects import Suspect, suspects_of
-from migspec.verify.blame.traps import Trap, traps
+from migspec.verify.blame.traps import Trap, other_traps, usual_traps
 from migspec.verify.feeding import Fed
 from migspec.verify.running import Run
 from migspec.verify.side import KerasBacked, Settable, Side
+from migspec.verify.sides.recorded import RecordedSide
 
 if TYPE_CHECKING:
     from migspec.models.base import LiveModel
@@ -35,9 +37,9 @@ MOST = 0.9
 def causes(old: object, sides: tuple[Side, Side], fed: Fed, run: Run, wanted: Request) -> tuple[Diagnostic, ...]:
     """What is found of the cause of a difference, as notes.
 
-    First what costs a run or two: whether a side gives the same twice, whether one output is a simple function of the other, settings of
-    layers that no checkpoint holds. Then, with a spec, whether the new model has what the spec makes of the old weights, and whether
-    another way to move them makes the difference vanish. If nothing does, the graphs differ.
+    First what costs a few runs: whether a side gives the same twice, whether one output is a simple function of the other, settings of
+    layers that no checkpoint holds. Then, with a spec, whether the new model has what the spec makes of the old weights, whether
+    another way to move them makes the difference vanish, and settings of single layers. If nothing does, the graphs differ.
     """
     unsteady = _unsteady(sides, fed, run)
     if unsteady is not None:
@@ -45,9 +47,12 @@ def causes(old: object, sides: tuple[Side, Side], fed: Fed, run: Run, wanted: Re
     relation = related(run)
     if relation is not None:
         return (_graphs_differ(sides, f"the graphs themselves differ: {relation}"),)
+    scale = Scale(run)
+    sprung = _sprung(sides, fed, run, scale, usual_traps)
+    if sprung is not None:
+        return (_trap_found(sides, sprung),)
     if wanted.spec is None:
         return ()
-    scale = Scale(run)
     with ExitStack() as stack:
         live = _live(sides[1])
         source = _source(old, sides[0], wanted.old_weights, stack)
@@ -59,19 +64,19 @@ def causes(old: object, sides: tuple[Side, Side], fed: Fed, run: Run, wanted: Re
         suspects = suspects_of(compilation, live.variables)
         experiment = Experiment(sides[1], fed.new, live, [one.name for one in suspects], scale, run)
         stack.callback(experiment.restore)
-        strangers, values = prescribed(suspects, source, experiment.values)
+        strangers, values = prescribed(suspects, source, live, experiment.values)
         if strangers:
             found = search(experiment, as_prescribed(strangers, values), wanted.tries)
             if found.steps and _explains(found.score):
                 return tuple(_not_prescribed(sides[1], found))
             experiment.restore()
-        sprung = _sprung(sides, fed, run, scale)
-        if sprung is not None:
-            return (_graphs_differ(sides, f"the graphs themselves differ: {sprung.words}", _layers_note(sprung)),)
         found = search(experiment, corrections(suspects), wanted.tries)
         experiment.restore()
         if found.steps and _explains(found.score):
             return tuple(_wrongly_moved(found))
+        sprung = _sprung(sides, fed, run, scale, other_traps)
+        if sprung is not None:
+            return (_trap_found(sides, sprung),)
         return (_nothing_found(sides, fed, found, strangers, len(suspects)),)
 
 
@@ -118,7 +123,7 @@ def _source(old: object, side: Side, weights: str | None, stack: ExitStack) -> R
     live = side.live() if isinstance(side, Settable) else None
     if live is not None:
         return live
-    path = weights or (old if isinstance(old, str) else None)
+    path = weights or (os.fspath(old) if isinstance(old, str | os.PathLike) and not isinstance(side, RecordedSide) else None)
     if path is None:
         helps = ("name the checkpoint with its weights: `--old-weights FILE`",)
         raise file_error("MIG603", side.label, "the cause cannot be looked for: the old model shows no variables", helps=helps)
@@ -127,7 +132,9 @@ def _source(old: object, side: Side, weights: str | None, stack: ExitStack) -> R
     return reader
 
 
-def _sprung(sides: tuple[Side, Side], fed: Fed, run: Run, scale: Scale) -> Trap | None:
+def _sprung(
+    sides: tuple[Side, Side], fed: Fed, run: Run, scale: Scale, traps: Callable[[Any, str], Iterator[Trap]]
+) -> Trap | None:
     """The setting of a layer, on either side, that makes the difference vanish."""
     names_old, names_new = [pair.old.name for pair in run.pairs], [pair.new.name for pair in run.pairs]
     for which, side in (("new", sides[1]), ("old", sides[0])):
@@ -190,11 +197,12 @@ def _names(step: Correction) -> str:
     return fold_texts(one.name for one in step.suspects)
 
 
-def _layers_note(trap: Trap) -> str:
+def _trap_found(sides: tuple[Side, Side], trap: Trap) -> Diagnostic:
     shown = ", ".join(f"`{name}`" for name in trap.layers[:5]) + (
         f" and {len(trap.layers) - 5} more" if len(trap.layers) > 5 else ""
     )
-    return f"set so in {shown}, all outputs agree: the weights are right"
+    note = f"set so in {shown}, all outputs agree: the weights are right"
+    return _graphs_differ(sides, f"the graphs themselves differ: {trap.words}", note)
 
 
 def _graphs_differ(sides: tuple[Side, Side], message: str, *notes: str) -> Diagnostic:

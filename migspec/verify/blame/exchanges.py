@@ -33,7 +33,7 @@ def _exchanged(pair: tuple[Suspect, Suspect]) -> Correction:
     def change(values: Mapping[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:
         return {one.name: values[other.name], other.name: values[one.name]}
 
-    return Correction(pair, "they are exchanged", change)
+    return Correction(pair, "exchanged with each other", change)
 
 
 def _layers(suspects: Sequence[Suspect]) -> Iterator[Correction]:
@@ -58,4 +58,4 @@ def _layers_exchanged(first: Mapping[Path, Suspect], second: Mapping[Path, Suspe
         changed = {one.name: values[other.name] for one, other in partners}
         return changed | {other.name: values[one.name] for one, other in partners}
 
-    return Correction(tuple(one for pair in partners for one in pair), "these two layers are exchanged", change)
+    return Correction(tuple(one for pair in partners for one in pair), "two layers, exchanged with each other", change)

@@ -11,7 +11,7 @@ import numpy
 from migspec.diagnostics import SpecError
 from migspec.verify.assigning import assign
 from migspec.verify.running import Run, Values
-from migspec.verify.side import Side
+from migspec.verify.side import Repeating, Side
 
 if TYPE_CHECKING:
     from migspec.models.base import LiveModel
@@ -81,6 +81,7 @@ class Experiment:
         self._variables = {name: live.variables[name] for name in names}
         self.values: Values = {name: live.read(name) for name in self._variables}
         self._changed: set[str] = set()
+        self._prepared = side.prepared(feeds) if isinstance(side, Repeating) else None
         self.runs = 0
 
     def score(self, values: Mapping[str, numpy.ndarray]) -> Score | None:
@@ -88,13 +89,16 @@ class Experiment:
         self._set(values)
         self.runs += 1
         try:
-            return self._scale.score(self._side.run(self._feeds, self._outputs))
+            return self._scale.score(self._run())
         except SpecError:
             return None
 
     def restore(self) -> None:
         """Give every variable its own value back."""
         self._set({})
+
+    def _run(self) -> Values:
+        return self._side.run(self._feeds, self._outputs) if self._prepared is None else self._prepared()
 
     def _set(self, values: Mapping[str, numpy.ndarray]) -> None:
         wanted = dict(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +58,7 @@ def _gate_orders(suspects: Sequence[Suspect], wanted: Callable[[str, str], bool]
             places = tuple(found.index(gate) for gate in order)
             words = f"the gates lie in the order {found}, where the cell has {order} (`gates {found} -> {order}` mends it)"
             for group in groups:
-                yield each(group, words, _reordered(places, axis))
+                yield _in_order(group, words, places, axis, order.find("f"))
 
 
 def _offsets(suspects: Sequence[Suspect], gates: str) -> Iterator[Correction]:
@@ -87,6 +87,21 @@ def _offset_words(gate: str, offset: float) -> str:
 
 def _moved(order: str, found: str) -> int:
     return sum(one != other for one, other in zip(order, found, strict=True))
+
+
+def _in_order(group: Sequence[Suspect], words: str, places: Sequence[int], axis: int, forget: int) -> Correction:
+    """The blocks in another order. A forget bias that the spec added went to what it took for gate f: it follows."""
+    reordered = _reordered(places, axis)
+
+    def change(values: Mapping[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:
+        changed = {}
+        for one in group:
+            offset = one.offset if one.cell and is_bias(one.variable, one.cell) and forget >= 0 else 0.0
+            value = _shifted(forget, -offset)(values[one.name]) if offset else values[one.name]
+            changed[one.name] = _shifted(forget, offset)(reordered(value)) if offset else reordered(value)
+        return changed
+
+    return Correction(tuple(group), words, change)
 
 
 def _reordered(places: Sequence[int], axis: int) -> Callable[[numpy.ndarray], numpy.ndarray]:

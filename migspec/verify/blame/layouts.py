@@ -23,9 +23,7 @@ def transpositions(suspects: Sequence[Suspect]) -> Iterator[Correction]:
             fitting = [one for one in wide if second < len(one.shape) and one.shape[first] == one.shape[second] > 1]
             for group in scopes(fitting):
                 words = (
-                    "it is transposed"
-                    if all(len(one.shape) == 2 for one in group)
-                    else f"axes {first} and {second} are exchanged"
+                    "transposed" if all(len(one.shape) == 2 for one in group) else f"axes {first} and {second} are exchanged"
                 )
                 yield each(group, words, _swapped(first, second))
     blocks = [one for one in wide if one.cell and len(one.shape) == 2 and _block_axis(one.shape) is not None]
@@ -36,9 +34,9 @@ def transpositions(suspects: Sequence[Suspect]) -> Iterator[Correction]:
 def regroupings(suspects: Sequence[Suspect]) -> Iterator[Correction]:
     """A `reshape` where a transpose was due, and heads or channels that were counted in the other order."""
     for rank, words, forms in (
-        (2, "it was reshaped where it should have been transposed", _from_reversed),
-        (3, "it was reshaped where its axes should have been permuted", _from_reversed),
-        (4, "it was reshaped from [out, in, height, width] where it should have been permuted", _from_torch_window),
+        (2, "reshaped where a transpose was due", _from_reversed),
+        (3, "reshaped where a permutation of the axes was due", _from_reversed),
+        (4, "reshaped from [out, in, height, width] where a permutation was due", _from_torch_window),
     ):
         fitting = [
             one for one in suspects if len(one.shape) == rank and len({length for length in one.shape if length > 1}) > 1
@@ -61,7 +59,7 @@ def regroupings(suspects: Sequence[Suspect]) -> Iterator[Correction]:
             yield each([one], _FLATTENED.format("channels last", "channels first"), _rows_regrouped(count, False))
 
 
-_FLATTENED = "its rows are those of an image that was flattened {}, where the model flattens {}"
+_FLATTENED = "the rows are those of an image flattened with {}, where the model flattens {}"
 
 
 def flips(suspects: Sequence[Suspect]) -> Iterator[Correction]:
@@ -69,7 +67,7 @@ def flips(suspects: Sequence[Suspect]) -> Iterator[Correction]:
     for rank, axes in ((4, (0, 1)), (3, (0,)), (5, (0, 1, 2))):
         fitting = [one for one in suspects if len(one.shape) == rank and max(one.shape[axis] for axis in axes) > 1]
         for group in scopes(fitting):
-            yield each(group, "its window is turned around", _flipped(axes))
+            yield each(group, "the window is turned around", _flipped(axes))
 
 
 def spreads(suspects: Sequence[Suspect]) -> Iterator[Correction]:
@@ -78,8 +76,8 @@ def spreads(suspects: Sequence[Suspect]) -> Iterator[Correction]:
 
     fitting = [one for one in suspects if "var" in one.path[-1].lower()]
     for group in scopes(fitting):
-        yield each(group, "it holds a standard deviation, not a variance", numpy.square)
-        yield each(group, "it holds a variance, not a standard deviation", lambda value: numpy.sqrt(numpy.abs(value)))
+        yield each(group, "a standard deviation, where a variance belongs", numpy.square)
+        yield each(group, "a variance, where a standard deviation belongs", lambda value: numpy.sqrt(numpy.abs(value)))
 
 
 def _block_axis(shape: Shape) -> int | None:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from migspec.formats.base import Reader
     from migspec.verify.running import Values
 
-WORDS = "they are not what the spec makes of the old model"
+WORDS = "not what the spec makes of the old model"
 
 
-def prescribed(suspects: Sequence[Suspect], source: Reader, now: Values) -> tuple[list[Suspect], Values]:
+def prescribed(suspects: Sequence[Suspect], source: Reader, target: Reader, now: Values) -> tuple[list[Suspect], Values]:
     """The variables whose values are not those that the spec makes, up to rounding, and what it makes of them."""
 
     def read(node: Read) -> numpy.ndarray:
-        return source.read(node.variable) if node.side == "source" else now[node.variable]
+        return (source if node.side == "source" else target).read(node.variable)
 
     strangers, values = [], {}
     for one in suspects:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import assert_never
 
 from migspec.cells import Cell, Cells, is_fused
 from migspec.compiler import Compilation
 from migspec.dtypes import kind
+from migspec.expression import Affine, Cast, Concat, Expression, Fill, Permute, Read, Reshape, Slice, Sum, Take
 from migspec.names import normal_name
 from migspec.text import Span
 from migspec.variables import Variable, VariableMap
-
-if TYPE_CHECKING:
-    from migspec.expression import Expression
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +31,11 @@ class Suspect:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.variable.shape
+
+    @property
+    def offset(self) -> float:
+        """What the spec adds to some of its values: a forget bias. 0 if nothing."""
+        return _offset(self.expression)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -54,6 +57,20 @@ def suspects_of(compilation: Compilation, variables: VariableMap) -> tuple[Suspe
         fused = cell if cell is not None and is_fused(variable, cell) else None
         found.append(Suspect(variable, bound.instance.rule.span, bound.expression, fused))
     return tuple(sorted(found, key=lambda one: variables.place(one.name)))
+
+
+def _offset(node: Expression) -> float:
+    match node:
+        case Affine(inner):
+            return node.offset or _offset(inner)
+        case Concat(inputs) | Sum(inputs):
+            return next((found for one in inputs if (found := _offset(one))), 0.0)
+        case Permute(inner) | Reshape(inner) | Slice(inner) | Take(inner) | Cast(inner):
+            return _offset(inner)
+        case Read() | Fill():
+            return 0.0
+        case _:
+            assert_never(node)
 
 
 def scopes(suspects: Iterable[Suspect]) -> Iterator[tuple[Suspect, ...]]:

@@ -41,43 +41,58 @@ class Trap:
                 setattr(owner, self.attribute, value)
 
 
-def traps(model: Any, side: str) -> Iterator[Trap]:
-    """What may differ in the layers of a Keras model; `side` is `old` or `new`. All layers of a kind together, then each alone."""
-    layers = list(model._flatten_layers(include_self=False))
-    yield from _numbers(layers, side, "epsilon", _EPSILONS, "epsilon")
-    for attribute in ("negative_slope", "alpha"):
-        leaky = [layer for layer in layers if type(layer).__name__ == "LeakyReLU"]
-        yield from _numbers(leaky, side, attribute, _SLOPES, "slope")
-    yield from _functions(layers, side)
+def usual_traps(model: Any, side: str) -> Iterator[Trap]:
+    """Epsilons and slopes of all layers of a kind together, in a Keras model; `side` is `old` or `new`."""
+    for kind, layers, attribute, values, what in _numbers(model):
+        yield from _other_numbers(kind, layers, side, attribute, values, what)
 
 
-def _numbers(layers: Sequence[Any], side: str, attribute: str, values: Sequence[float], what: str) -> Iterator[Trap]:
+def other_traps(model: Any, side: str) -> Iterator[Trap]:
+    """The same of each layer alone, and activation functions that exist in two forms: the gates' sigmoid, and GELU."""
+    for kind, layers, attribute, values, what in _numbers(model):
+        for one in layers if len(layers) > 1 else ():
+            yield from _other_numbers(kind, [one], side, attribute, values, what)
+    for attribute in ("recurrent_activation", "activation"):
+        yield from _functions(_layers(model), side, attribute)
+
+
+def _layers(model: Any) -> list[Any]:
+    return list(model._flatten_layers(include_self=False))
+
+
+def _numbers(model: Any) -> Iterator[tuple[str, list[Any], str, Sequence[float], str]]:
+    """Each kind of layer that has a number: its layers, the attribute, the values that are in use, and what it is called."""
+    having: dict[tuple[str, str], list[Any]] = {}
+    for layer in _layers(model):
+        kind = type(layer).__name__
+        for attribute in ("negative_slope", "alpha") if kind == "LeakyReLU" else ("epsilon",):
+            if isinstance(getattr(layer, attribute, None), float):
+                having.setdefault((kind, attribute), []).append(layer)
+    for (kind, attribute), layers in having.items():
+        is_epsilon = attribute == "epsilon"
+        yield kind, layers, attribute, _EPSILONS if is_epsilon else _SLOPES, "epsilon" if is_epsilon else "slope"
+
+
+def _other_numbers(
+    kind: str, group: Sequence[Any], side: str, attribute: str, values: Sequence[float], what: str
+) -> Iterator[Trap]:
+    now = float(getattr(group[0], attribute))
+    for value in values:
+        if value != now:
+            words = f"the {what} of {kind} is {now:g} in the {side} model, and {value:g} in the other"
+            yield Trap(tuple(group), tuple(str(one.name) for one in group), attribute, value, words)
+
+
+def _functions(layers: Sequence[Any], side: str, attribute: str) -> Iterator[Trap]:
     having: dict[str, list[Any]] = {}
     for layer in layers:
-        if isinstance(getattr(layer, attribute, None), float):
-            having.setdefault(type(layer).__name__, []).append(layer)
-    for kind, found in having.items():
-        for group in [found, *([one] for one in found if len(found) > 1)]:
-            now = getattr(group[0], attribute)
-            for value in values:
-                if value != now:
-                    words = f"the {what} of {kind} is {now:g} in the {side} model, and {value:g} in the other"
-                    yield Trap(tuple(group), tuple(one.name for one in group), attribute, value, words)
-
-
-def _functions(layers: Sequence[Any], side: str) -> Iterator[Trap]:
-    """Activation functions that exist in two forms: the gates' sigmoid, and GELU."""
-    for attribute in ("recurrent_activation", "activation"):
-        having: dict[str, list[tuple[Any, str]]] = {}
-        for layer in layers:
-            if not hasattr(layer, "cell"):  # a recurrent layer hands these on to its cell
-                name = getattr(getattr(layer, attribute, None), "__name__", "")
-                having.setdefault(name, []).append((layer, str(layer.name)))
-        for name, owners in having.items():
-            for other, function in _variants(name, type(owners[0][0]).__module__):
-                words = f"the {attribute.replace('_', ' ')} of the {side} model is {name}, and {other} in the other"
-                for group in [owners, *([one] for one in owners if len(owners) > 1)]:
-                    yield Trap(tuple(one for one, _ in group), tuple(label for _, label in group), attribute, function, words)
+        if not hasattr(layer, "cell"):  # a recurrent layer hands these on to its cell
+            having.setdefault(getattr(getattr(layer, attribute, None), "__name__", ""), []).append(layer)
+    for name, owners in having.items():
+        for other, function in _variants(name, type(owners[0]).__module__):
+            words = f"the {attribute.replace('_', ' ')} of the {side} model is {name}, and {other} in the other"
+            for group in [owners, *([one] for one in owners if len(owners) > 1)]:
+                yield Trap(tuple(group), tuple(str(one.name) for one in group), attribute, function, words)
 
 
 def _variants(name: str, module: str) -> list[tuple[str, Callable[..., Any]]]:

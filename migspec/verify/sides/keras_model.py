@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migspec.verify.ports import OpenShape, Port
@@ -63,6 +63,20 @@ class KerasSide:
             raise no_such_output(self._label, missing[0], list(values))
         return {name: values[name] for name in outputs or values}
 
+    def prepared(self, feeds: Mapping[str, numpy.ndarray]) -> Callable[[], dict[str, numpy.ndarray]] | None:
+        """The call traced once as a `tf.function`, which reads variables anew whenever it runs."""
+        if not self._legacy and importlib.import_module("keras").config.backend() != "tensorflow":
+            return None
+        import tensorflow as tf
+
+        traced = tf.function(lambda fed: dict(named_values(self._called(self.model, fed), self._output_names())))
+        fed = {name: tf.constant(value) for name, value in feeds.items()}
+        try:
+            traced(fed)
+        except Exception:  # code of the model's own that works only when called as it is
+            return None
+        return lambda: {name: _array(value) for name, value in traced(fed).items()}
+
     def activations(self, feeds: Mapping[str, numpy.ndarray]) -> list[tuple[str, numpy.ndarray]]:
         """The outputs of the layers of a functional or sequential model; none of a model that computes in a method `call`."""
         if not self._tensors:
@@ -83,7 +97,7 @@ class KerasSide:
                 return model(*feeds.values(), training=False) if _takes_training(model) else model(*feeds.values())
             given = [feeds[name] for name in self._names()]
             if flat:
-                return model(given if len(given) > 1 else given[0], training=False)
+                return model(given, training=False)
             return model(_placed(self.model.input, given), training=False)
         except Exception as error:
             raise cannot_run(self._label, error) from error
