@@ -166,16 +166,39 @@ _STATE_ENDINGS = (
     "ExponentialMovingAverage",
 )
 _STATE_NAMES = ("beta1_power", "beta2_power", "global_step", "save_counter")
+# what Keras calls its optimizers, and with them the first segment of their variables (keras/src/optimizers of Keras 3)
+_KERAS_OPTIMIZERS = (
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lamb",
+    "lion",
+    "loss_scale_optimizer",
+    "muon",
+    "nadam",
+    "rmsprop",
+    "sgd",
+)
 
 
 def _is_training_state(name: str) -> bool:
     segments = normal_name(name).split("/")
-    return segments[-1] in _STATE_ENDINGS or segments[-1] in _STATE_NAMES
+    return segments[-1] in _STATE_ENDINGS or segments[-1] in _STATE_NAMES or _is_of_keras_optimizer(segments)
+
+
+def _is_of_keras_optimizer(segments: Sequence[str]) -> bool:
+    return len(segments) > 1 and segments[0] in _KERAS_OPTIMIZERS
 
 
 def _state_pattern(name: str) -> str:
-    last = normal_name(name).split("/")[-1]
-    return f"**/{last}" if last in _STATE_ENDINGS else name
+    segments = normal_name(name).split("/")
+    if _is_of_keras_optimizer(segments):
+        return f"{segments[0]}/**"
+    return f"**/{segments[-1]}" if segments[-1] in _STATE_ENDINGS else name
 
 
 def _numbering_notes(left_over: Sequence[Variable], program: Program, side: str) -> list[str]:

@@ -47,7 +47,8 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
     from migspec.plan_text import bytes_text
 
     total = bytes_text(sum(variable.nbytes for variable in variables))
-    print(f"{reader.format}: {len(variables)} variables, {total}", file=sys.stderr)
+    count = f"{len(variables)} variable{'' if len(variables) == 1 else 's'}"
+    print(f"{reader.format}: {count}, {total}", file=sys.stderr)
     if hint is not None:
         print(hint, file=sys.stderr)
     return 0

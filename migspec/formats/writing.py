@@ -31,6 +31,15 @@ _NAMED_FREELY = ("tensorflow-bundle", "saved-model", "orbax")
 
 _NUMBERED = re.compile(r"\.ckpt-\d+\Z")  # a checkpoint of a certain step, as TensorFlow's Saver names it
 
+_READ_ONLY: dict[tuple[str, ...], tuple[str, str]] = {
+    (".pt", ".pth", ".bin"): ("PyTorch files", "name the output `.safetensors`, which `safetensors.torch.load_file` loads"),
+    (".npy", ".pkl", ".pickle"): ("`.npy` files and pickles", "name the output `.npz`, which `numpy.load` loads"),
+    (".onnx",): ("ONNX models", "name the output `.npz` or `.safetensors`"),
+    (".pb",): ("frozen graphs", "name the output `.ckpt` for a checkpoint; a SavedModel is written after one as target"),
+    (".tflite",): ("TensorFlow Lite models", "fill the model that it is converted from"),
+}
+"""Endings of what is not written, with what it is, and what to do."""
+
 _FOLDERS = ("saved-model", "orbax")
 """Those that are folders, into which nothing else belongs."""
 
@@ -54,6 +63,9 @@ def format_of(path: str, format: str | None = None, template: Reader | None = No
             return name
     if _NUMBERED.search(path):
         return "tensorflow-bundle"
+    for endings, (kind, instead) in _READ_ONLY.items():
+        if path.endswith(endings):
+            raise file_error("MIG508", path, f"migspec writes no {kind}", helps=(instead,))
     if template is not None and template.format in _NAMED_FREELY:
         return template.format
     raise _cannot_write(path, f"the name `{path}` does not say in which format to write", [])

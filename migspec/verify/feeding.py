@@ -42,7 +42,10 @@ class Fed:
 
 def feed(old: Side, new: Side, outputs: Mapping[str, str], how: Feeding) -> Fed:
     """Pair the inputs that the outputs in question need, and find or make a value for each. Raises SpecError: MIG602, MIG604."""
-    ports = old.inputs(tuple(outputs)), new.inputs(tuple(outputs.values()))
+    ports = (
+        old.inputs(tuple(outputs), (*how.pairs, *how.constants)),
+        new.inputs(tuple(outputs.values()), (*how.pairs.values(), *how.constants)),
+    )
     _check_names(ports, how)
     extra = _extra(ports, how)
     rest = [tuple(port for port in side if port.name not in extra) for side in ports]

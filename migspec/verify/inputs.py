@@ -70,8 +70,8 @@ def taken(pairs: Sequence[Pair], arrays: Mapping[str, numpy.ndarray], label: str
 def made(pairs: Sequence[Pair], wishes: Wishes) -> list[Given]:
     """Inputs made from the ports: floats from the standard normal distribution or uniform in a range, integers and bools uniform.
 
-    Each input has a stream of its own, so that another one more does not change it. Raises SpecError (MIG604) where a shape, a dtype or a
-    range is known to nobody.
+    A dtype that nobody knows is taken for float32. Each input has a stream of its own, so that one more does not change the others. Raises
+    SpecError (MIG604) where a shape or a range is known to nobody.
     """
     return [_made(pair, wishes) for pair in pairs]
 
@@ -134,10 +134,8 @@ def _made(pair: Pair, wishes: Wishes) -> Given:
     import numpy
 
     shape = _shape(pair, wishes)
-    dtype = pair.old.dtype or pair.new.dtype
+    dtype = pair.old.dtype or pair.new.dtype or "float32"
     limits = _wish(pair, wishes.ranges or {})
-    if dtype is None:
-        raise _unmade(pair, "its dtype is not known", "give it an array in `--inputs`")
     stream = numpy.random.default_rng([wishes.seed, zlib.crc32(pair.old.name.encode())])
     match family(dtype):
         case "bool":
@@ -157,7 +155,7 @@ def _made(pair: Pair, wishes: Wishes) -> Given:
 def _narrower(pair: Pair) -> numpy.dtype:
     """The dtype of fewer bits, in which both sides get the same numbers."""
     known = [_numpy_dtype(port.dtype) for port in (pair.old, pair.new) if port.dtype is not None]
-    return min(known, key=lambda dtype: dtype.itemsize)
+    return min(known, key=lambda dtype: dtype.itemsize) if known else _numpy_dtype("float32")
 
 
 def _shape(pair: Pair, wishes: Wishes) -> tuple[int, ...]:

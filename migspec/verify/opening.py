@@ -112,7 +112,6 @@ def _of_file(path: str, place: Path) -> Opened:
 
 def _of_object(model: object, label: str, signature: str | None) -> Side:
     """The side of a framework's own object, or of anything that can be called."""
-    from migspec.models.recognition import open_model
     from migspec.verify.sides.called import called, torch_module
     from migspec.verify.sides.keras_files import side_of
 
@@ -123,7 +122,7 @@ def _of_object(model: object, label: str, signature: str | None) -> Side:
         from migspec.models.tensorflow_session import session_of
         from migspec.verify.sides.tensorflow_graph import GraphSide
 
-        return GraphSide(label, "TensorFlow 1 graph", session_of(model), open_model(model, label), owned=False)
+        return GraphSide(label, "TensorFlow 1 graph", session_of(model), _live(model, label), owned=False)
     if kind == "saved-model" and (signature is not None or not callable(model)):
         from migspec.verify.sides.saved_model import signature_of
 
@@ -133,11 +132,18 @@ def _of_object(model: object, label: str, signature: str | None) -> Side:
         help_text = "return a model, a session, or a function that takes arrays and returns arrays"
         message = f"{article} `{type(model).__name__}` cannot be run"
         raise file_error("MIG603", label, message, notes=(_RUN,), helps=(help_text,))
-    try:
-        live = open_model(model, label)
-    except SpecError:  # no model, and called all the same
-        live = None
+    live = _live(model, label)
     return torch_module(model, label, live) if kind == "torch" else called(model, label, live)
+
+
+def _live(model: object, label: str) -> LiveModel | None:
+    """The variables of an object; None if it has none, or none that migspec can fill: it runs all the same."""
+    from migspec.models.recognition import open_model
+
+    try:
+        return open_model(model, label)
+    except SpecError:
+        return None
 
 
 def _kind(model: Any) -> str | None:

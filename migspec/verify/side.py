@@ -29,8 +29,9 @@ class Side(Protocol):
     def kind(self) -> str:
         """What it is, in two or three words: `Keras model`, `TensorFlow 1 graph`."""
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:
-        """The inputs that these outputs need, or all inputs. SpecError (MIG602) for an output that there is not."""
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:
+        """The inputs that these outputs need, or all inputs; those that the user `named`, too, if the side can be fed by them.
+        SpecError (MIG602) for an output that there is not."""
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> tuple[Port, ...] | None:
         """What it gives if these inputs are fed, those that are `wanted` among them; None if only a run can tell."""

@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from migspec.diagnostics import Diagnostic, SpecError, file_error
+from migspec.diagnostics import Diagnostic, file_error
 from migspec.formats.registry import open_reader
+from migspec.verify.blame.cause import causes
 from migspec.verify.comparison import OutputComparison
 from migspec.verify.feeding import Fed, Feeding, feed
 from migspec.verify.inputs import Wishes
 from migspec.verify.opening import open_side_to_run
 from migspec.verify.report import Ran, Report
+from migspec.verify.request import Request
 from migspec.verify.running import Run, Tolerance, run_both
 from migspec.verify.side import Side
+from migspec.verify.sides.recorded import RecordedSide
 
 if TYPE_CHECKING:
     import numpy
-
-
-@dataclass(frozen=True)
-class Request:
-    """What may be said of a verification beyond its two sides.
-
-    - `inputs`: a path of an npz, or arrays by name; without it, inputs are made: `samples` along an open first axis, from `seed`,
-      with `ranges` (low, high: for integers high is excluded) and `shapes` by input
-    - `constants`: inputs of one side alone, each with `true`, `false` or a number
-    - `input_pairs`, `output_pairs`: names of the old model to names of the new; if outputs are named, only those are compared
-    - `atol`, `rtol`: an element passes if `|new - old| <= atol + rtol * |old|`; None for 1e-5 and 1e-4, or 1e-2 for half precision
-    - `old_signature`, `new_signature`: of a SavedModel; `old_weights`, `new_weights`: a checkpoint for a `.meta` file, or one that is
-      filled into a live model by name
-    - `spec`: what the new model was migrated by, with `given` and `allow` as in `migspec.compile`; if the outputs differ, its cause is
-      looked for in at most `tries` runs of the new model
-    """
-
-    inputs: str | Mapping[str, numpy.ndarray] | None = None
-    samples: int = 4
-    seed: int = 0
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    input_pairs: Mapping[str, str] = field(default_factory=dict)
-    output_pairs: Mapping[str, str] = field(default_factory=dict)
-    atol: float | None = None
-    rtol: float | None = None
-    old_signature: str | None = None
-    new_signature: str | None = None
-    old_weights: str | None = None
-    new_weights: str | None = None
-    spec: str | None = None
-    given: Mapping[str, int | float] = field(default_factory=dict)
-    allow: Collection[str] = ()
-    tries: int = 1000
 
 
 def verify(old: object, new: object, request: Request | None = None, **options: Any) -> Report:
@@ -83,8 +51,6 @@ def verify(old: object, new: object, request: Request | None = None, **options: 
 
 
 def _feeding(wanted: Request, old: Side, new: Side) -> Feeding:
-    from migspec.verify.sides.recorded import RecordedSide
-
     recorded = [side for side in (old, new) if isinstance(side, RecordedSide)]
     if len(recorded) == 2:
         helps = ("to compare two files of arrays, use `migspec diff`",)
@@ -110,8 +76,6 @@ def _feeding(wanted: Request, old: Side, new: Side) -> Feeding:
 def _difference(
     old: object, sides: tuple[Side, Side], fed: Fed, run: Run, outputs: tuple[OutputComparison, ...], wanted: Request
 ) -> tuple[Diagnostic, ...]:
-    from migspec.verify.blame.cause import causes
-
     failed = [one for one in outputs if not one.passed]
     sizes = [f"`{one.new_name}` by up to {one.absolute.size:.2e}" for one in failed if one.absolute is not None]
     message = f"{len(failed)} of {len(outputs)} outputs differ" if len(outputs) > 1 else "the outputs differ"
@@ -122,6 +86,3 @@ def _difference(
 
 def _ran(side: Side) -> Ran:
     return Ran(side.label, side.kind)
-
-
-__all__ = ["Request", "SpecError", "verify"]

@@ -8,7 +8,7 @@ from migspec.diagnostics.registry import codes, explain
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "diagnostics.md"
 
-_GROUPS = {"1": "Syntax", "2": "Names and coverage", "3": "Shapes", "4": "Dtypes and layouts", "5": "Files and models"}
+_GROUPS = {"1": "Syntax", "2": "Names and coverage", "3": "Shapes", "4": "Dtypes and layouts", "5": "Files and models", "6": "Outputs"}
 
 _INTRODUCTION = """\
 # Diagnostics
@@ -17,7 +17,7 @@ Every finding has a code. `migspec explain CODE` prints its page: what it means,
 [`migspec/diagnostics/pages/`](../migspec/diagnostics/pages/). A code is never used again for something else.
 
 Most are errors. MIG407 and MIG411 are warnings and MIG410 is a note: these do not stop a migration, and the plan carries them.
-MIG201 and MIG202 become warnings with `--allow`.
+MIG201 and MIG202 become warnings with `--allow`. MIG605 to MIG608 are notes: they say why outputs differ.
 """
 
 

@@ -62,3 +62,6 @@ def test_timings_and_rounding_errors_may_differ_and_nothing_else() -> None:
     assert agrees(("a", "...", "d"), ["a", "b", "c", "d"])
     assert not agrees(("a", "d"), ["a", "b", "d"])
     assert not agrees(("0.55",), ["0.56"])
+    none, some = "  largest absolute difference  0", "  largest absolute difference  5.96e-08  at [1, 2]: 0.5 old, 0.25 new"
+    assert agrees((none,), [some])
+    assert not agrees((none,), [some.replace("e-08", "e-02")])

@@ -55,8 +55,6 @@ class Gathering:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(expressions(), st.sampled_from((40, 1000, 64 << 20)), st.booleans())
 def test_values_are_made_where_the_writer_gathers_them(tmp_path: Path, node: Expression, budget: int, files: bool) -> None:
-    if numpy_dtype(node.dtype) == object:
-        return
     values = sides(reads_of(node), value_of)
     readers = {side: RawReader(tmp_path / side, some) if files else MemoryReader(some) for side, some in values.items()}
     targets = [Target("t", node)]

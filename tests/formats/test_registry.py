@@ -159,8 +159,11 @@ def test_the_ending_says_the_format_and_an_option_overrides_it() -> None:
     assert format_of("out.bin", "npz") == "npz"
     assert format_of("out.keras", "safetensors") == "safetensors"
     for path, format, says in (
-        ("out.bin", None, "--format"),
+        ("out.weights", None, "--format"),
         ("out.npz", "npy", "did you mean `npz`"),
+        ("out.pt", None, "`.safetensors`"),
+        ("out.npy", None, "`.npz`"),
+        ("out.pb", None, "`.ckpt`"),
     ):
         with pytest.raises(SpecError) as caught:
             format_of(path, format)

@@ -147,11 +147,3 @@ def test_every_published_v2_checkpoint_opens(capsys: pytest.CaptureFixture[str])
         assert run_with(["inspect", "--json", path]) == 0
         variables = json.loads(capsys.readouterr().out)["variables"]
         assert f": {len(variables)} variables" in shown.err
-
-
-@pytest.mark.parametrize("name", ["serving/v1_single/export", "musicnn_mtt_vgg/MTT_vgg.h5"])
-def test_a_format_of_the_next_version_is_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once it is read, this test goes: until then the user learns what the file is and what to do."""
-    assert run_with(["inspect", shared(name)]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and "MIG502" in told.err and "help:" in told.err

@@ -83,6 +83,13 @@ class Hdf5File:
         """The whole value, C order, native byte order; strings as `bytes`. HDF5 unpacks it chunk by chunk into its place."""
         if dtypes.kind(array.dtype) == "opaque":
             raise unsupported(self.path, f"`{array.path}` has the dtype {array.dtype}, which migspec lists but does not read")
+        wanted = dtypes.numpy_dtype(array.dtype)
+        if array.offset is not None:
+            content = numpy.empty(array.nbytes, numpy.uint8)
+            if self.part.fill(content.data, array.offset) < array.nbytes:
+                raise damaged(self.path, f"the values of `{array.path}` were cut short while they were read")
+            stored = content.view(wanted.newbyteorder(">") if array.byte_order == "big" else wanted)
+            return stored.astype(wanted, copy=False).reshape(array.shape)
         with hdf5_errors(self.path):
             dataset = self._file[array.path]
             claimed = dataset.size * max(dataset.dtype.itemsize, 1)
@@ -96,7 +103,6 @@ class Hdf5File:
             else:
                 self.check(array)
                 values = numpy.asarray(dataset[()])
-            wanted = dtypes.numpy_dtype(array.dtype)
             values = values.view(wanted) if values.dtype.kind == "V" else values.astype(wanted, copy=False)
             return numpy.ascontiguousarray(values).reshape(array.shape)
 

@@ -61,6 +61,13 @@ class Part(io.RawIOBase):
         """At most `length` bytes from `offset`."""
         return self.file.some(max(0, min(length, self.size - offset)), self.start + offset)
 
+    def fill(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` with the bytes from `offset`; how many there were."""
+        filled = 0
+        while filled < len(buffer) and (count := self.file.into(buffer[filled:], self.start + offset + filled)):
+            filled += count
+        return filled
+
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """While structure is read and no values: hides from libhdf5 the heaps that it would read for ever."""

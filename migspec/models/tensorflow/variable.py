@@ -17,9 +17,8 @@ def handed_over(value: numpy.ndarray) -> Any:
 
     `variable.assign` copies a numpy array, part of the time into memory that was never touched (0.6 to 1.1 GB/s, measured on
     TensorFlow 2.21). A tensor it takes as it is: `AssignVariableOp` makes the tensor's buffer the variable's. So the array is
-    the variable's from then on, and nobody may write to it. It must be aligned to 64 bytes, as every tensor of TensorFlow is
-    (`EIGEN_MAX_ALIGN_BYTES`): `from_dlpack` takes any other array as well, and kernels may then crash.
-    https://www.tensorflow.org/api_docs/python/tf/experimental/dlpack/from_dlpack
+    the variable's from then on, and nobody may write to it. It must be aligned to 64 bytes, as every tensor of TensorFlow is:
+    `from_dlpack` does not look, and kernels may fail later (https://github.com/tensorflow/tensorflow/pull/36862).
 
     What looks as if it filled a variable in place and does nothing at all is `numpy.copyto(variable.numpy(), value)`:
     `variable.numpy()` is a copy.

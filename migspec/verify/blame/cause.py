@@ -13,7 +13,8 @@ from migspec.diagnostics import Diagnostic, Label, Severity, SpecError, file_err
 from migspec.fold import fold_texts
 from migspec.formats.base import Reader
 from migspec.formats.registry import open_reader
-from migspec.verify.blame.corrections import Correction, corrections
+from migspec.verify.blame.correction import Correction
+from migspec.verify.blame.corrections import corrections
 from migspec.verify.blame.experiment import Experiment, Scale, Score
 from migspec.verify.blame.layer_by_layer import parting
 from migspec.verify.blame.prescribed import WORDS, as_prescribed, prescribed
@@ -28,7 +29,7 @@ from migspec.verify.sides.recorded import RecordedSide
 
 if TYPE_CHECKING:
     from migspec.models.base import LiveModel
-    from migspec.verify.verification import Request
+    from migspec.verify.request import Request
 
 MOST = 0.9
 """The share of the difference that what is blamed must explain."""

@@ -1,47 +1,18 @@
-"""What may have gone wrong with moved variables: each possibility as a change that would put it right."""
+"""All mistakes that `verify` knows, in the order in which they are tried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator, Sequence
 
+from migspec.verify.blame.correction import Correction
+from migspec.verify.blame.exchanges import exchanges
+from migspec.verify.blame.gate_orders import common_gate_orders, forget_biases, other_gate_offsets, other_gate_orders
+from migspec.verify.blame.layouts import flips, regroupings, spreads, transpositions
 from migspec.verify.blame.suspects import Suspect
-
-if TYPE_CHECKING:
-    import numpy
-
-Change: TypeAlias = Callable[[Mapping[str, "numpy.ndarray"]], dict[str, "numpy.ndarray"]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Correction:
-    """A change of the values of some variables. `words` say what is wrong with them, after their names."""
-
-    suspects: tuple[Suspect, ...]
-    words: str
-    change: Change
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(one.name for one in self.suspects)
-
-
-def each(suspects: Sequence[Suspect], words: str, changed: Callable[[numpy.ndarray], numpy.ndarray]) -> Correction:
-    """One change made to each of several variables by itself."""
-
-    def change(values: Mapping[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:
-        return {one.name: changed(values[one.name]) for one in suspects}
-
-    return Correction(tuple(suspects), words, change)
 
 
 def corrections(suspects: Sequence[Suspect]) -> Iterator[Correction]:
     """All that is tried, the usual mistakes first."""
-    from migspec.verify.blame.exchanges import exchanges
-    from migspec.verify.blame.gate_orders import common_gate_orders, forget_biases, other_gate_offsets, other_gate_orders
-    from migspec.verify.blame.layouts import flips, regroupings, spreads, transpositions
-
     yield from forget_biases(suspects)
     yield from common_gate_orders(suspects)
     yield from transpositions(suspects)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from migspec.verify.blame.corrections import Correction
+from migspec.verify.blame.correction import Correction
 from migspec.verify.blame.suspects import Suspect
 
 if TYPE_CHECKING:

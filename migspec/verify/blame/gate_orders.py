@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
 from migspec.cells import Cell, is_bias
-from migspec.verify.blame.corrections import Correction, each
+from migspec.verify.blame.correction import Correction, each
 from migspec.verify.blame.suspects import Suspect, scopes
 
 if TYPE_CHECKING:

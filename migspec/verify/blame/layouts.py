@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from migspec.verify.blame.corrections import Correction, each
+from migspec.verify.blame.correction import Correction, each
 from migspec.verify.blame.suspects import Suspect, scopes
 
 if TYPE_CHECKING:

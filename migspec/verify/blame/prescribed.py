@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from migspec.evaluate import evaluate
-from migspec.verify.blame.corrections import Change, Correction
+from migspec.verify.blame.correction import Change, Correction
 from migspec.verify.blame.suspects import Suspect, scopes
 
 if TYPE_CHECKING:

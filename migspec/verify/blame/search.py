@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from migspec.verify.blame.corrections import Correction
+from migspec.verify.blame.correction import Correction
 from migspec.verify.blame.experiment import Experiment, Score
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ class CalledSide:
     def live(self) -> LiveModel | None:
         return self._live
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - which output needs which nobody knows
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         return tuple(Port(name, optional=optional) for name, optional in self._names.items())
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> None:  # noqa: ARG002
@@ -99,7 +99,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, bool]:
         name: parameter.default is not inspect.Parameter.empty
         for name, parameter in found.items()
         if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        and name not in ("self", "training", "mask")
     }
 
 

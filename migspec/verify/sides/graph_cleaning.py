@@ -5,6 +5,7 @@ What `tf.compat.v1.import_meta_graph` of TensorFlow 2.21 refuses, and what graph
 - `_output_shapes` that its own shape inference contradicts (gradients of a fused batch norm, TensorFlow 1.11)
 - a version of TensorFlow that is none (`0.12.head`)
 - attributes that an op no longer has
+- `Variable`, whose shape is not known to be a scalar; `VariableV2` took its place and is the same otherwise
 - ops that no longer exist (`tf.contrib`): they are left out with all that is computed from them, where nothing that
   is wanted needs them
 - contexts of control flow, which only gradients need, and collections of types that are gone
@@ -55,6 +56,8 @@ def clean_graph(graph: Any) -> Cleaned:
     attributes: dict[str, None] = {}
     unknown: dict[str, str] = {}
     for node in graph.node:
+        if node.op == "Variable":
+            node.op = "VariableV2"
         for name in _DROPPED_ATTRIBUTES:
             node.attr.pop(name, None)
         definition = op_def_registry.get(node.op)

@@ -8,6 +8,7 @@ from typing import Any
 from migspec.verify.ports import OpenShape, Port
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+_PIPELINES = ("IteratorGetNext", "QueueDequeue", "ReaderRead")
 _PASSING = ("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze", "Transpose", "StridedSlice", "Pack", "Unpack", "ReverseV2")
 _HOLDERS = ("Variable", "VariableV2", "VarHandleOp")
 _NO_RESULTS = (
@@ -26,12 +27,17 @@ _NO_RESULTS = (
 
 
 def placeholders(graph: Any) -> list[Any]:
-    """The tensors that a graph is fed by."""
-    return [operation.outputs[0] for operation in graph.get_operations() if operation.type in _PLACEHOLDERS]
+    """The tensors that a graph is fed by: its placeholders, and what its queues and datasets would give, if they were running."""
+    return [
+        tensor
+        for operation in graph.get_operations()
+        if operation.type in _PLACEHOLDERS or operation.type.startswith(_PIPELINES)
+        for tensor in operation.outputs
+    ]
 
 
-def needed(tensors: Iterable[Any]) -> set[str]:
-    """The names of all ops that these tensors are computed from, their own among them."""
+def needed(tensors: Iterable[Any], fed: Collection[str] = ()) -> set[str]:
+    """The names of all ops that these tensors are computed from, their own among them; nothing is behind the ops that are `fed`."""
     seen: set[str] = set()
     waiting = [tensor.op for tensor in tensors]
     while waiting:
@@ -39,6 +45,8 @@ def needed(tensors: Iterable[Any]) -> set[str]:
         if operation.name in seen:
             continue
         seen.add(operation.name)
+        if operation.name in fed:
+            continue
         waiting += [tensor.op for tensor in operation.inputs]
         waiting += operation.control_inputs
     return seen
@@ -61,7 +69,7 @@ def ends(graph: Any, fed: Collection[Any]) -> list[Any]:
     would have to be, consumed by nobody, and no part of training."""
     fed_names = {tensor.op.name for tensor in fed}
     fedless = {one.op.name for one in placeholders(graph) if one.op.type != "PlaceholderWithDefault"} - fed_names
-    computable = _reach(graph, fed_names) - _reach(graph, fedless)
+    computable = _reach(graph, fed_names) - _reach(graph, fedless, fed_names)
     found = []
     for operation in graph.get_operations():
         if operation.name not in computable or operation.name in fed_names or operation.type in _NO_RESULTS:
@@ -95,13 +103,13 @@ def _is_training(name: str) -> bool:
     return any(part.startswith(("gradients", "train_op", "Adam", "summar")) for part in name.split("/"))
 
 
-def _reach(graph: Any, names: Collection[str]) -> set[str]:
-    """The names of all ops that depend on these."""
+def _reach(graph: Any, names: Collection[str], ends: Collection[str] = ()) -> set[str]:
+    """The names of all ops that depend on these, by ways that do not lead through `ends`."""
     seen: set[str] = set()
     waiting = [graph.get_operation_by_name(name) for name in names]
     while waiting:
         operation = waiting.pop()
-        if operation.name in seen:
+        if operation.name in seen or operation.name in ends:
             continue
         seen.add(operation.name)
         waiting += [consumer for tensor in operation.outputs for consumer in tensor.consumers()]

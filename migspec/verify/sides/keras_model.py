@@ -40,7 +40,7 @@ class KerasSide:
     def live(self) -> LiveModel | None:
         return self._live
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - a model wants all of its inputs
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         if self._tensors:
             tops = bounds(self.model, self._tensors)
             return tuple(
@@ -53,7 +53,7 @@ class KerasSide:
         if not self._tensors:
             return None
         found = list(self.model.outputs)
-        names = [name for name, _ in named_values(_placed(self.model.output, range(len(found))), self._output_names())]
+        names = [name for name, _ in named_values(_placed(self._nest("output"), range(len(found))), self._output_names())]
         return tuple(Port(name, _open(one.shape), _dtype(one)) for name, one in zip(names, found, strict=True))
 
     def run(self, feeds: Mapping[str, numpy.ndarray], outputs: Sequence[str]) -> dict[str, numpy.ndarray]:
@@ -98,9 +98,20 @@ class KerasSide:
             given = [feeds[name] for name in self._names()]
             if flat:
                 return model(given, training=False)
-            return model(_placed(self.model.input, given), training=False)
+            return model(_placed(self._nest("input"), given), training=False)
         except Exception as error:
             raise cannot_run(self._label, error) from error
+
+    def _nest(self, side: str) -> Any:
+        """`model.input` or `model.output`, as the model was built with them.
+
+        A Sequential model of Keras 3 has neither before it is called as a part of another: only lists, `inputs` and `outputs`.
+        """
+        found = getattr(self.model, side, None)
+        if found is not None:
+            return found
+        tensors = list(getattr(self.model, f"{side}s"))
+        return tensors[0] if len(tensors) == 1 else tensors
 
     def _reset(self) -> None:
         for layer in self.model._flatten_layers():

@@ -32,7 +32,7 @@ class OnnxSide:
     def kind(self) -> str:
         return "ONNX model"
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - a session wants all of its inputs
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         return tuple(_port(one) for one in self._session.get_inputs())
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002

@@ -32,7 +32,7 @@ class RecordedSide:
     def values(self) -> dict[str, numpy.ndarray]:
         return {one.name: self._reader.read(one.name) for one in self._reader.variables}
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         return tuple(
             Port(one.name, one.shape, one.dtype, optional=True) for one in self._reader.variables if one.name not in outputs
         )

@@ -39,7 +39,7 @@ class SignatureSide:
     def live(self) -> LiveModel | None:
         return self._live
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - a signature wants all of its inputs
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         return _ports(self._inputs)
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002

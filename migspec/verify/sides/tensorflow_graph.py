@@ -39,10 +39,16 @@ class GraphSide:
     def live(self) -> LiveModel | None:
         return self._live
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:
+        """Any tensor that the user names can be fed, and what it would be computed from need not be."""
+        for name in named:
+            tensor = self._found(name)
+            if tensor is not None:
+                self._inputs.setdefault(short_name(tensor), tensor)
         if not outputs:
             return tuple(fed_port(tensor, needed=False) for tensor in self._inputs.values())
-        names = needed(map(self._tensor, outputs))
+        chosen = {self._inputs[name].op.name for name in map(_short, named) if name in self._inputs}
+        names = needed(map(self._tensor, outputs), chosen)
         return tuple(fed_port(tensor, needed=True) for tensor in self._inputs.values() if tensor.op.name in names)
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> tuple[Port, ...]:
@@ -87,12 +93,18 @@ class GraphSide:
         return Port(name, open_shape(tensor), str(tensor.dtype.base_dtype.name))
 
     def _tensor(self, name: str) -> Any:
-        full = name if ":" in name else f"{name}:0"
-        try:
-            return self._graph.get_tensor_by_name(full)
-        except (KeyError, ValueError, TypeError) as error:
+        found = self._found(name)
+        if found is None:
             known = [short_name(one) for operation in self._graph.get_operations() for one in operation.outputs[:1]]
-            raise no_such_output(self._label, name, known) from error
+            raise no_such_output(self._label, name, known)
+        return found
+
+    def _found(self, name: str) -> Any:
+        """The tensor of this name, None if the graph has none."""
+        try:
+            return self._graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+        except (KeyError, ValueError, TypeError):
+            return None
 
     def _on_the_way(self, fed: Sequence[Any]) -> list[Any]:
         results = ends(self._graph, fed)
@@ -109,6 +121,10 @@ class GraphSide:
                 continue
             found += [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
         return found
+
+
+def _short(name: str) -> str:
+    return name.removesuffix(":0")
 
 
 _CONTROL = ("Switch", "RefSwitch", "Merge", "Enter", "RefEnter", "Exit", "NextIteration", "LoopCond")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class TFLiteSide:
     def kind(self) -> str:
         return "TensorFlow Lite model"
 
-    def inputs(self, outputs: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - an interpreter wants all of its inputs
+    def inputs(self, outputs: Collection[str], named: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002 - all are wanted
         return tuple(Port(name, _open(one), _dtype(one)) for name, one in self._inputs.items())
 
     def outputs(self, fed: Collection[str], wanted: Collection[str]) -> tuple[Port, ...]:  # noqa: ARG002
@@ -71,7 +72,9 @@ def open_tflite(path: str) -> TFLiteSide:
     if not Path(path).is_file():
         raise file_error("MIG501", path, "there is no such file")
     try:
-        return TFLiteSide(path, interpreter(model_path=path))
+        with warnings.catch_warnings():  # TensorFlow's own says that LiteRT takes its place
+            warnings.simplefilter("ignore", UserWarning)
+            return TFLiteSide(path, interpreter(model_path=path))
     except Exception as error:
         raise cannot_run(path, error, what="the model cannot be loaded") from error
 
