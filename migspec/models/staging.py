@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy
 
 _ALIGNMENT = 64  # bytes: enough for every framework to take an array as it is, instead of copying it once more
+_PAGE = 2 << 20  # a huge page, which numpy asks the system for; what lies before the first whole one comes in 4 KiB pages
+_LARGE = 4 * _PAGE
 
 
 class Holder(Protocol):
@@ -206,8 +208,9 @@ def _listed(names: Sequence[str]) -> str:
 def _aligned(variable: Variable) -> numpy.ndarray:
     import numpy
 
-    memory = numpy.empty(variable.nbytes + _ALIGNMENT, numpy.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
+    alignment = _PAGE if variable.nbytes >= _LARGE else _ALIGNMENT
+    memory = numpy.empty(variable.nbytes + alignment, numpy.uint8)
+    start = -memory.ctypes.data % alignment
     values = memory[start : start + variable.nbytes].view(dtypes.numpy_dtype(variable.dtype))
     return values.reshape(variable.shape)
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from migspec.diagnostics import Diagnostic, file_error
+from migspec.diagnostics import Diagnostic, SpecError, file_error
 from migspec.formats.registry import open_reader
 from migspec.verify.blame.cause import causes
 from migspec.verify.comparison import OutputComparison
@@ -79,9 +79,12 @@ def _difference(
     failed = [one for one in outputs if not one.passed]
     sizes = [f"`{one.new_name}` by up to {one.absolute.size:.2e}" for one in failed if one.absolute is not None]
     message = f"{len(failed)} of {len(outputs)} outputs differ" if len(outputs) > 1 else "the outputs differ"
-    helps = () if wanted.spec else ("`--spec SPEC`, the spec that the new model was migrated by, looks for the cause",)
-    differ = Diagnostic("MIG601", message, file=sides[1].label, notes=tuple(sizes), helps=helps)
-    return differ, *causes(old, sides, fed, run, wanted)
+    try:
+        found = causes(old, sides, fed, run, wanted)
+    except SpecError as error:  # the spec has errors, or a side lacks what the search needs: the comparison stands all the same
+        found = error.diagnostics
+    helps = () if found else ("`--spec SPEC`, the spec that the new model was migrated by, looks for the cause",)
+    return Diagnostic("MIG601", message, file=sides[1].label, notes=tuple(sizes), helps=helps), *found
 
 
 def _ran(side: Side) -> Ran:

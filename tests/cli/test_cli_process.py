@@ -15,7 +15,7 @@ import numpy
 import pytest
 from command_line import migspec, process, without_color
 
-from migspec import __main__ as process
+from migspec.__main__ import run
 
 COMMANDS = ["inspect", "check", "plan", "apply", "why", "explain", "fmt", "demo"]
 
@@ -169,4 +169,4 @@ def test_colors_on_a_terminal(folder: Path, settings: dict[str, str], colored: b
 
 def test_the_entry_point_is_the_command_line() -> None:
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="migspec")
-    assert script.load() is process.run
+    assert script.load() is run

@@ -65,7 +65,7 @@ def subclassed() -> tf_keras.Model:
 
 def trained() -> tf_keras.Model:
     model = sequential()
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.train_on_batch(numpy.zeros((2, 8, 3)), numpy.zeros((2, 2)))
     return model
 
@@ -73,7 +73,7 @@ def trained() -> tf_keras.Model:
 def trained_long_ago() -> tf_keras.Model:
     """With an optimizer as it was before Keras 2.11, which calls its slots otherwise."""
     model = sequential()
-    model.compile(tf_keras.optimizers.legacy.Adam(), "mse")
+    model.compile(tf_keras.optimizers.legacy.Adam(), "mse", run_eagerly=True)
     model.train_on_batch(numpy.zeros((2, 8, 3)), numpy.zeros((2, 2)))
     return model
 

@@ -153,6 +153,17 @@ def test_a_simple_function_between_outputs_is_named() -> None:
     assert "the new output is the softmax" in verify(lambda x: x, softmax, inputs=arrays).diagnostics[1].message
 
 
+def test_texts_and_complex_numbers_are_compared() -> None:
+    arrays = {"x": numpy.array([[1.0, -2.0]], "float32")}
+    for old, new in (
+        (lambda x: x.astype(str), lambda x: (x + 1).astype(str)),
+        (lambda x: x * 1j, lambda x: x * 2j),
+        (lambda x: x > 0, lambda x: x < 0),
+    ):
+        assert verify(old, old, inputs=arrays).passed
+        assert [one.code for one in verify(old, new, inputs=arrays).diagnostics] == ["MIG601"]
+
+
 def test_an_option_that_there_is_not() -> None:
     with pytest.raises(TypeError, match="tolerance"):
         verify(abs, abs, tolerance=3)

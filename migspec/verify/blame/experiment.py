@@ -51,8 +51,10 @@ class Scale:
     def _outputs(self, old: Values, new: Values) -> Iterable[tuple[numpy.ndarray, numpy.ndarray, float]]:
         """Each pair in float64, and the root mean square of what is allowed between them."""
         for pair, compared in zip(self._run.pairs, self._run.compared(), strict=True):
-            one = old[pair.old.name].astype("float64")
-            other = new[pair.new.name].astype("float64").reshape(one.shape)
+            if "string" in compared.dtypes:
+                continue
+            one = _real(old[pair.old.name])
+            other = _real(new[pair.new.name]).reshape(one.shape)
             finite = one[numpy.isfinite(one)]
             allowed = numpy.sqrt(numpy.mean((compared.atol + compared.rtol * numpy.abs(finite)) ** 2)) if finite.size else 0.0
             yield one, other, float(allowed)
@@ -67,6 +69,13 @@ class Scale:
         far = 1e3 * (1.0 + (float(numpy.abs(finite).max()) if finite.size else 0.0))
         difference = numpy.clip(numpy.where(numpy.isfinite(difference), difference, far), -1e150, 1e150)
         return float(numpy.sqrt(numpy.mean(difference**2)))
+
+
+def _real(value: numpy.ndarray) -> numpy.ndarray:
+    """In float64; a complex number is two."""
+    if value.dtype.kind == "c":
+        return numpy.stack([value.real, value.imag]).astype("float64")
+    return value.astype("float64")
 
 
 class Experiment:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from migspec.verify.ports import family
 from migspec.verify.running import Run
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def related(run: Run) -> str | None:
     """How the outputs that differ are related, if all of them are in one way: a clause; None if they are not."""
     failed = [one for one in run.compared() if not one.passed]
+    if any(family(dtype) != "float" for one in failed for dtype in one.dtypes):
+        return None
     found: dict[str, None] | None = None
     for one in failed:
         words = dict.fromkeys(_relations(run, one))
