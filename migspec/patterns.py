@@ -265,7 +265,10 @@ class Template:
                 if isinstance(part, Plain):
                     pieces.append(part.text)
                 elif isinstance(part, Capture):
-                    verbatim = part.kind in ("text", "int", "range", "choice", "segments") and (part.scale, part.offset) == (1, 0)
+                    verbatim = part.kind in ("text", "int", "range", "choice", "segments") and (part.scale, part.offset) == (
+                        1,
+                        0,
+                    )
                     pieces.append((part.name, None if verbatim else part))
                 else:
                     count += 1

@@ -19,7 +19,7 @@ _TORCH_MAGIC = (b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", b"L11954703714603880133335
 _GRAPH_IN_TEXT = re.compile(
     rb"\s*(?:#[^\n]*\n\s*)*(?:(?:node|versions|library|meta_info_def|meta_graphs)\s*\{|saved_model_schema_version:)"
 )
-_NAME_THE_CHECKPOINT = "name the checkpoint: the prefix of its `.index` file"
+_NAME_THE_CHECKPOINT = "name the checkpoint, without `.meta`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,12 @@ def open_side_to_run(named: object, signature: str | None = None, weights: str |
 
 
 def _of_path(path: str, signature: str | None, weights: str | None) -> Opened:
+    if path.endswith(".index") and Path(f"{path.removesuffix('.index')}.meta").is_file():
+        path = path.removesuffix(".index")
     place = Path(path)
+    if place.name == "saved_model.pb" and place.is_file():
+        place = place.parent
+        path = str(place)
     if place.is_dir() and (place / "saved_model.pb").is_file():
         from migspec.verify.sides.saved_model import open_saved_model
 

@@ -42,8 +42,3 @@ class Report:
     @property
     def passed(self) -> bool:
         return all(one.passed for one in self.outputs)
-
-    def __str__(self) -> str:
-        from migspec.verify.report_text import report_text
-
-        return report_text(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from migspec.verify.comparison import Difference, OutputComparison
 from migspec.verify.report import Report, UsedInput
 
@@ -54,15 +56,24 @@ def _output(one: OutputComparison) -> list[str]:
 def _difference(one: Difference) -> str:
     if one.size == 0:
         return "0"
-    return f"{one.size:.2e}  at {list(one.index)}: {_number(one.old)} old, {_number(one.new)} new"
+    digits = _digits(one)
+    return f"{one.size:.2e}  at {list(one.index)}: {_number(one.old, digits)} old, {_number(one.new, digits)} new"
 
 
 def _size(one: OutputComparison) -> str:
     return f"{one.absolute.size:.2e} at {list(one.absolute.index)}" if one.absolute else "empty"
 
 
-def _number(value: float | complex | str) -> str:
-    return repr(value) if isinstance(value, str) else f"{value:.9g}"
+def _digits(one: Difference) -> int:
+    """As many as tell the two values apart, and six at least: those behind say nothing."""
+    if isinstance(one.old, str) or isinstance(one.new, str) or not (one.old and one.new):
+        return 6
+    apart = abs(one.new - one.old) / abs(one.old)
+    return max(6, min(17, 2 - math.floor(math.log10(apart)))) if 0 < apart < math.inf else 6
+
+
+def _number(value: float | complex | str, digits: int) -> str:
+    return repr(value) if isinstance(value, str) else f"{value:.{digits}g}"
 
 
 def _pair(old: str | None, new: str | None) -> str:

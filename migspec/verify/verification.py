@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from migspec.compiler import read_spec
 from migspec.diagnostics import Diagnostic, SpecError, file_error
 from migspec.formats.registry import open_reader
 from migspec.verify.blame.cause import causes
@@ -17,8 +18,9 @@ from migspec.verify.opening import open_side_to_run
 from migspec.verify.report import Ran, Report
 from migspec.verify.request import Request
 from migspec.verify.running import Run, Tolerance, run_both
-from migspec.verify.side import Side
+from migspec.verify.side import Settable, Side
 from migspec.verify.sides.recorded import RecordedSide
+from migspec.verify.sides.saved_model import SignatureSide
 
 if TYPE_CHECKING:
     import numpy
@@ -36,18 +38,34 @@ def verify(old: object, new: object, request: Request | None = None, **options: 
     if unknown:
         raise TypeError(f"verify() has no option {', '.join(sorted(unknown))}")
     wanted = request or Request(**options)
+    if wanted.spec is not None:
+        read_spec(wanted.spec)  # a spec that is not there is told even if it is not needed
     with ExitStack() as stack:
         old_opened = open_side_to_run(old, wanted.old_signature, wanted.old_weights)
         stack.callback(old_opened.side.close)
         new_opened = open_side_to_run(new, wanted.new_signature, wanted.new_weights)
         stack.callback(new_opened.side.close)
         sides = old_opened.side, new_opened.side
+        _check_options(*sides, wanted)
         fed = feed(*sides, wanted.output_pairs, _feeding(wanted, *sides))
         run = run_both(*sides, fed, wanted.output_pairs, Tolerance(wanted.atol, wanted.rtol))
         outputs = run.compared()
         notes = (*old_opened.notes, *new_opened.notes, *fed.notes, *run.notes)
         found = () if all(one.passed for one in outputs) else _difference(old, sides, fed, run, outputs, wanted)
     return Report(_ran(sides[0]), _ran(sides[1]), fed.used, outputs, notes, found)
+
+
+def _check_options(old: Side, new: Side, wanted: Request) -> None:
+    """MIG603 for an option that the side it is meant for can do nothing with."""
+    for side, signature, weights, use in (
+        (old, wanted.old_signature, wanted.old_weights, wanted.spec is not None),
+        (new, wanted.new_signature, wanted.new_weights, False),
+    ):
+        if signature is not None and not isinstance(side, SignatureSide):
+            raise file_error("MIG603", side.label, f"there is no signature `{signature}`: a {side.kind} has none")
+        if weights is not None and not use and not (isinstance(side, Settable) and side.live()):
+            notes = (f"a {side.kind} has no variables that can be set",)
+            raise file_error("MIG603", side.label, f"the weights of {weights} cannot be put into it", notes=notes)
 
 
 def _feeding(wanted: Request, old: Side, new: Side) -> Feeding:

@@ -67,7 +67,7 @@ def test_filter(folder: Path, pattern: str, names: list[str]) -> None:
     finished = migspec("inspect", "old.npz", "--filter", pattern)
     assert finished.code == 0
     assert [line.split()[0] for line in finished.out.splitlines()] == names
-    assert finished.err.startswith(f"npz: {len(names)} variables")
+    assert finished.err.startswith(f"npz: {len(names)} variable{'' if len(names) == 1 else 's'}, ")
     assert list(json.loads(migspec("inspect", "old.npz", "--filter", pattern, "--json").out)["variables"]) == names
 
 

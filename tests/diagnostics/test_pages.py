@@ -20,7 +20,8 @@ from migspec.text import Text
 from migspec.variables import VariableMap
 
 LISTED = [
-    f"MIG{number}" for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 414), range(501, 519), range(601, 609))
+    f"MIG{number}"
+    for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 414), range(501, 519), range(601, 609))
 ]
 HEADINGS = ["## What it means", "## Example", "## How to mend it"]
 

@@ -8,7 +8,14 @@ from migspec.diagnostics.registry import codes, explain
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "diagnostics.md"
 
-_GROUPS = {"1": "Syntax", "2": "Names and coverage", "3": "Shapes", "4": "Dtypes and layouts", "5": "Files and models", "6": "Outputs"}
+_GROUPS = {
+    "1": "Syntax",
+    "2": "Names and coverage",
+    "3": "Shapes",
+    "4": "Dtypes and layouts",
+    "5": "Files and models",
+    "6": "Outputs",
+}
 
 _INTRODUCTION = """\
 # Diagnostics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import mutate_files
 import numpy
 import pytest
 
@@ -146,6 +148,25 @@ def test_names_of_links_that_libhdf5_would_read_for_ever(tmp_path: Path) -> None
     content[start + free : start + free + 8] = free.to_bytes(8, "little")
     path.write_bytes(content)
     assert error_code(path) == "MIG503"
+
+
+def test_damage_to_a_packed_file_never_gives_another_exception(tmp_path: Path) -> None:
+    """Chunks, filters, texts of variable length: what the files of the conformance suite have not."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("layer_names", ["dense"], dtype=h5py.string_dtype())
+        group = file.create_group("dense")
+        group.attrs.create("weight_names", ["dense/kernel:0"], dtype=h5py.string_dtype())
+        packed = {"chunks": (5, 3), "compression": "gzip", "shuffle": True, "fletcher32": True}
+        group.create_dataset("dense/kernel:0", data=VALUES, **packed)
+        file.create_dataset("texts", data=["one", "two"], dtype=h5py.string_dtype())
+    command = [sys.executable, mutate_files.__file__, "500", str(path), str(path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert result.returncode == 0, result.stderr[-2000:]
+    outcomes = json.loads(result.stdout)
+    assert outcomes["read"] > 100
+    assert outcomes["MIG503"] > 50
 
 
 def test_values_that_were_never_written(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from old_and_new import (
 
 import migspec
 from migspec.diagnostics import SpecError
-from migspec.verify import verify
+from migspec.verify import report_text, verify
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def dense() -> Any:
 
 def agrees(old: object, new: object, **options: Any) -> None:
     report = verify(old, new, **options)
-    assert report.passed, str(report)
+    assert report.passed, report_text(report)
     assert all(one.absolute is not None and one.absolute.size <= 1e-5 for one in report.outputs)
 
 
@@ -64,6 +64,7 @@ def test_meta_graph_and_checkpoint(tmp_path: Path) -> None:
     migspec.compile(tmp_path / "spec.mig", prefix, new).apply()
     new.save(tmp_path / "new.keras")
     agrees(prefix, str(tmp_path / "new.keras"))
+    agrees(f"{prefix}.index", new)
     agrees(f"{prefix}.meta", new, output_pairs={"probabilities": "probabilities"})
     Path(f"{prefix}.meta").rename(tmp_path / "graph.meta")
     assert "--old-weights" in refused("MIG501", str(tmp_path / "graph.meta"), new)
@@ -104,7 +105,7 @@ def test_a_graph_that_todays_importer_refuses(tmp_path: Path) -> None:
     (tmp_path / "spec.mig").write_text(IMAGES)
     migspec.compile(tmp_path / "spec.mig", prefix, new).apply()
     report = verify(prefix, new)
-    assert report.passed, str(report)
+    assert report.passed, report_text(report)
     assert any("NoSuchOpToday" in note for note in report.notes) and any("Relu: gone" in note for note in report.notes)
 
 
@@ -146,6 +147,8 @@ def test_saved_model_and_its_signatures(tmp_path: Path, dense: Any) -> None:
     tf.saved_model.save(module, path, {"double": module.double, "triple": module.triple})
     assert "`double`, `triple`" in refused("MIG603", path, path)
     agrees(path, lambda x: {"y": 2 * x}, old_signature="double")
+    agrees(f"{path}/saved_model.pb", lambda x: {"y": 2 * x}, old_signature="double")
+    assert "no signature `double`" in refused("MIG603", path, dense, old_signature="double", new_signature="double")
     assert not verify(path, path, old_signature="double", new_signature="triple").passed
 
 
@@ -242,6 +245,8 @@ def test_weights_are_filled_into_a_model_that_has_none_of_its_own(tmp_path: Path
     assert not verify(dense, fresh).passed
     agrees(dense, fresh, new_weights=str(tmp_path / "model.weights.h5"))
     numpy.savez(tmp_path / "other.npz", nothing=numpy.zeros(3))
+    assert "has no variables" in refused("MIG603", dense, lambda x: x, new_weights=str(tmp_path / "other.npz"))
+    refused("MIG501", dense, dense, spec=str(tmp_path / "missing.mig"))
     assert "another model" in refused("MIG603", dense, fresh, new_weights=str(tmp_path / "other.npz"))
 
 

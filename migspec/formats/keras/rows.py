@@ -45,9 +45,11 @@ class Rows:
             self._filled += taken
             self._missing -= taken
             if self._filled == self._slab.size or not self._missing:
-                self._flush()
+                self._hand_over()
+        if not self._missing:
+            self._dataset.flush()  # h5py tells nobody what fails when a dataset is closed
 
-    def _flush(self) -> None:
+    def _hand_over(self) -> None:
         stored = self._dataset.dtype
         # bfloat16 is stored as opaque bytes; everything else HDF5 converts to the byte order of the dataset.
         values = self._slab[: self._filled].view(stored if stored.kind == "V" else stored.newbyteorder("<"))
