@@ -122,9 +122,19 @@ class NameIndex:
         else:
             for name, variable in renamed:
                 self._found[normal_name(name)].append(Found(variable, 0))
+        self._forget()
+
+    def _forget(self) -> None:
         self._forward: Trie | None = None
         self._backward: Trie | None = None
         self._containing: dict[str, list[str]] | None = None
+
+    def also_called(self, name: str, variable: Variable) -> None:
+        """Let a variable be found under a further name, after all its own, unless something else is called so."""
+        found = self._found[normal_name(name)]
+        if not found:
+            found.append(Found(variable, len(variable.aliases) + 1))
+            self._forget()
 
     def __len__(self) -> int:
         return len(self._found)

@@ -116,6 +116,9 @@ def assert_interface(scope: Scope, problems: Problems) -> None:
     if root is None:
         return
     scope.absent = _absent(program, seen, goal)
+    for index, one in ((scope.sources, seen), (scope.targets, goal)):
+        for name, variable in one.variables.items():  # by the names of another generation, perhaps
+            index.also_called(name, variable)
     complete = [is_complete(one, root, side, {}, problems) for one, side in ((seen, source), (goal, target))]
     if all(complete):
         settle_interface(scope, seen.lines, goal.lines, problems)

@@ -143,7 +143,7 @@ def run_one(target: str, way: str, count: int, side: int) -> None:
     os.chdir("tiny")
     fill(make(1, _TINY))
     os.chdir("..")
-    touch_and_free(2 * count * side**2 * 4)
+    touch_and_free(3 * count * side**2 * 4)
     model = make(count, side)
     before = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
