@@ -199,13 +199,14 @@ class _Application:
         return (variable for variable in self._target.variables if variable.name in self._moves)
 
     def _written(self) -> VariableMap:
-        """What an output holds: every target variable but random state, which a Keras file takes from its template. The names of
-        that state are counted through the process (`seed_generator_7/...`), so no other file could give it back."""
+        """What an output holds: every target variable but those that are kept unasked. Random state a Keras file takes from its
+        template; its names are counted through the process (`seed_generator_7/...`), so no other file could give it back. An
+        optimizer that the spec does not speak of is that of a live model, and stays there."""
         variables = self._target.variables
         named = {left.variable for left in self._plan.kept if left.cause is not None}
         if named and not variables.has_values:
             raise SpecError([_no_values([left for left in self._plan.kept if left.cause is not None], variables)])
-        left_out = {left.variable for left in self._plan.kept if left.cause is None and left.because is None}
+        left_out = {left.variable for left in self._plan.kept if left.unasked is not None}
         written = variables if variables.has_values else self._moved()
         return VariableMap.of(variables.label, (variable for variable in written if variable.name not in left_out))
 

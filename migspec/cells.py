@@ -101,9 +101,9 @@ class Cells:
         return Cell("keras", "gru", parent) if width == 3 * units else None
 
 
-def is_random_state(variable: Variable) -> bool:
-    """Whether a variable is the state of Keras' random numbers, which is kept without being named."""
-    return normal_name(variable.name).rpartition("/")[2] == "seed_generator_state"
+def is_random_state(name: str) -> bool:
+    """Whether a variable of this name is the state of Keras' random numbers, which is kept without being named."""
+    return normal_name(name).rpartition("/")[2] == "seed_generator_state"
 
 
 def is_bias(variable: Variable, cell: Cell) -> bool:

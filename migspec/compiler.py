@@ -12,7 +12,7 @@ from migspec.bind.bind import bind, check_given
 from migspec.bind.types import Binding
 from migspec.check import check
 from migspec.diagnostics import Diagnostic, Severity, file_error
-from migspec.library import load, read_vocabulary
+from migspec.library import find, load, read_vocabulary
 from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.text import Text
@@ -63,9 +63,15 @@ class Compilation:
 
 
 def read_spec(path: str) -> Text:
-    """The text of a spec file; raises SpecError (MIG501) if it cannot be read, or is a plan or other JSON."""
+    """The text of a spec file, or of the spec that a library or package has under this name (`tf1/basic_lstm`) where no file has it.
+
+    Raises SpecError (MIG501) if it cannot be read, or is a plan or other JSON.
+    """
     try:
-        content = Path(path).read_bytes().decode("utf-8")
+        found = Path(path)
+        if "/" in path and not found.exists():
+            found = find(path) or found
+        path, content = str(found) if found.exists() else path, found.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise file_error("MIG501", path, "the spec is no UTF-8 text", (str(error),), ("save it as UTF-8",)) from None
     except ValueError as error:  # a path with a NUL byte
@@ -103,10 +109,15 @@ def _refuse_json(path: str, content: str) -> None:
 
 
 def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) -> Compilation:
-    """Syntax, ops and used specs alone, without variables. Raises SpecError for a value given to a name that the spec does not define."""
+    """Syntax, ops and used specs alone, without variables; a reusable spec that is sound so far for all sizes of its interface.
+    Raises SpecError for a value given to a name that the spec does not define."""
     program, diagnostics = resolve(text, load, read_vocabulary)
     if given:
         check_given(program, given)
+    if program.reusable and not any(one.severity is Severity.ERROR for one in diagnostics):
+        from migspec.interface.check import check_interface
+
+        diagnostics = (*diagnostics, *check_interface(program, given))
     return Compilation(program, in_reading_order(diagnostics))
 
 

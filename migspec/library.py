@@ -1,25 +1,22 @@
-"""The files that a spec names: used specs, found beside the file, in the library or in installed packages, and vocabularies.
-
-A package publishes specs by an entry point of the group `migspec.specs`: its name is the first segment of the specs' names, its value
-a package (or module) whose folder holds them.
-"""
+"""The files that a spec names: used specs, found beside the file, in the library or in installed packages, and vocabularies."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migspec.diagnostics import file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.ops import OpError
+from migspec.published import collections
 from migspec.resolve import NotFound
 from migspec.resources import library_path
 from migspec.text import Text
 
 if TYPE_CHECKING:
     from migspec.vocabulary import Vocabulary
-
-ENTRY_POINT_GROUP = "migspec.specs"
 
 
 def load(name: str, beside: Text) -> Text | NotFound:
@@ -29,11 +26,7 @@ def load(name: str, beside: Text) -> Text | NotFound:
     """
     file_name = name if name.endswith(".mig") else f"{name}.mig"
     folder = Path(beside.name).parent
-    candidates = [folder / file_name, library_path() / file_name]
-    published = _published(file_name)
-    if published is not None:
-        candidates.append(published)
-    for candidate in candidates:
+    for candidate in chain((folder / file_name, library_path() / file_name), _published(file_name)):
         try:
             if not candidate.is_file():
                 continue
@@ -44,7 +37,7 @@ def load(name: str, beside: Text) -> Text | NotFound:
         except OSError as error:
             raise file_error("MIG501", str(candidate), "the spec cannot be read", (error.strerror or str(error),)) from None
     places = (f"the folder of {beside.name}", "the library of specs", "installed packages")
-    return NotFound(places, tuple(nearest(name, names())))
+    return NotFound((*places, *_broken(file_name)), tuple(nearest(name, [*_beside(folder, name), *names()])))
 
 
 def read_vocabulary(name: str, beside: Text) -> Vocabulary:
@@ -77,22 +70,38 @@ def read_vocabulary(name: str, beside: Text) -> Vocabulary:
 
 
 def names() -> list[str]:
-    """The names of the library's specs."""
+    """The names of all specs that any spec may use: those of the library and those of installed packages."""
+    return sorted({*library_specs(), *(name for collection in collections() for name, _ in collection.specs())})
+
+
+def find(name: str) -> Path | None:
+    """The file of a spec of the library, or else of an installed package, by its name; the suffix `.mig` may be left out."""
+    found = library_specs().get(name.removesuffix(".mig"))
+    return found or next((path for path in _published(f"{name.removesuffix('.mig')}.mig") if path.is_file()), None)
+
+
+def library_specs() -> dict[str, Path]:
+    """The library's specs: each name with its file."""
     root = library_path()
-    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.mig"))
+    return {path.relative_to(root).with_suffix("").as_posix(): path for path in sorted(root.rglob("*.mig"))}
 
 
-def _published(file_name: str) -> Path | None:
-    from importlib.metadata import entry_points
-    from importlib.util import find_spec
+def _beside(folder: Path, name: str) -> list[str]:
+    """The specs beside the one that names another, called as that one is: with the suffix or without."""
+    return [one.name if name.endswith(".mig") else one.stem for one in folder.glob("*.mig")]
 
-    package, _, rest = file_name.partition("/")
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        if entry.name == package and rest:
-            try:
-                found = find_spec(entry.value)
-            except (ImportError, ValueError):  # of a package that is broken, which is none of this spec's business
-                continue
-            for location in (found.submodule_search_locations or ()) if found else ():
-                return Path(location) / rest
-    return None
+
+def _published(file_name: str) -> Iterator[Path]:
+    """Where installed packages would have a spec. They are asked only once it is nowhere else."""
+    published_as, _, rest = file_name.partition("/")
+    for collection in collections():
+        if collection.name == published_as and rest:
+            for folder in collection.folders:
+                yield folder / rest
+
+
+def _broken(file_name: str) -> Iterator[str]:
+    """Packages that should have a spec, and what is wrong with them."""
+    for collection in collections():
+        if collection.problem is not None and collection.name == file_name.partition("/")[0]:
+            yield f"{collection.package} (it publishes `{collection.name}/`, but {collection.problem})"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from migspec.bind.types import Binding, Instance
+from migspec.cells import is_random_state
 from migspec.diagnostics import Diagnostic, Severity, SpecError
 from migspec.expression import Expression, Fill
 from migspec.rules import Rule
@@ -42,13 +43,20 @@ class Move:
 class Left:
     """A variable that is kept or dropped.
 
-    `cause` is None where no statement says so: for random state, which is kept unasked, and for what `--allow` lets pass, where
-    `because` names the option.
+    `cause` is None where no statement says so: for what needs none, random state and an optimizer that the spec does not speak of,
+    and for what `--allow` lets pass, where `because` names the option.
     """
 
     variable: str
     cause: Cause | None
     because: str | None = None
+
+    @property
+    def unasked(self) -> str | None:
+        """What it is, if it needs no statement."""
+        if self.cause is not None or self.because is not None:
+            return None
+        return "random state" if is_random_state(self.variable) else "optimizer state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ def make_plan(binding: Binding, diagnostics: Iterable[Diagnostic], allowed: Iter
         )
         + _let_pass("MIG202", binding.target, binding.covered, codes),
         tuple(
-            Left(one.source.name, cause(one.rule), one.rule.because)
+            Left(one.source.name, None if one.rule is None else cause(one.rule), one.rule.because if one.rule else None)
             for one in sorted(binding.dropped, key=lambda one: binding.source.place(one.source.name))
         )
         + _let_pass("MIG201", binding.source, binding.used, codes),

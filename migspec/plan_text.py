@@ -94,14 +94,13 @@ def _source_lines(moves: Sequence[Move]) -> list[str]:
 def left_lines(word: str, left: Sequence[Left]) -> list[str]:
     """Variables that are kept or dropped (`word` says which), under the statements that say so; an empty line after each."""
     lines: list[str] = []
+    unnamed = "of the target, kept without being named" if word == "keep" else "of the source, left behind without being named"
     causes: dict[tuple[Cause | None, str | None], list[str]] = {}
     for one in left:
-        causes.setdefault((one.cause, one.because), []).append(one.variable)
-    for (cause, because), names in causes.items():
-        if cause is not None:
-            lines.extend(_cause_lines(cause))
-        else:
-            lines.append(f"{because}: in no statement" if because else "random state of the target, kept without being named")
+        because = f"{one.unasked} {unnamed}" if one.unasked else f"{one.because}: in no statement"
+        causes.setdefault((one.cause, because if one.cause is None else one.because), []).append(one.variable)
+    for (cause, heading), names in causes.items():
+        lines.extend(_cause_lines(cause) if cause is not None else [str(heading)])
         lines.extend(f"    {word} {name}" for name in _names(names))
         lines.append("")
     return lines

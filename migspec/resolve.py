@@ -6,11 +6,11 @@ Pure but for `load`, which finds the text of a used spec.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from migspec.definitions import Names, defined_in
-from migspec.diagnostics import Diagnostic, Label
+from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.ops import WORDS, OpError, Remap, Word
 from migspec.pattern_parts import is_number
 from migspec.patterns import (
@@ -283,14 +283,6 @@ class _Resolver:
         self, use: tree.Use, statement: tree.Statement, names: Names, text: Text, open_specs: tuple[str, ...]
     ) -> Mount | None:
         place = use.spec_span or statement.span
-        if use.inverse:
-            self._report(
-                "MIG108",
-                "`use inverse` is not supported by this version of migspec",
-                place,
-                helps=("write the rules of that spec out, each turned around",),
-            )
-            return None
         found = self.load(use.spec, text)
         if isinstance(found, NotFound):
             self._report(
@@ -313,7 +305,10 @@ class _Resolver:
             return None
         program = self.programs.get(found.name)
         if program is None:
+            before = len(self.diagnostics)
             program = self.programs[found.name] = self.program(found, (*open_specs, text.name))
+            # Each error in it shows the uses that led there: the chain grows as the resolver comes back to the outermost spec.
+            self.diagnostics[before:] = [replace(one, uses=(statement.span, *one.uses)) for one in self.diagnostics[before:]]
         if not program.reusable:
             if program.complete:  # else its interface may be what is wrong
                 self._report(
@@ -323,6 +318,11 @@ class _Resolver:
                     helps=("give it `source` and `target` lines that say what it moves",),
                 )
             return None
+        if use.inverse:
+            turned = self._turned_around(program, statement, (*open_specs, text.name))
+            if turned is None:
+                return None
+            program = turned
         sound = True
         if use.source is not None and use.target is not None:
             sound = self._counts_agree((use.source, use.target)) and sound
@@ -354,6 +354,22 @@ class _Resolver:
                     )
                 sound = False
         return Mount(use, statement, program) if sound else None
+
+    def _turned_around(self, program: Program, statement: tree.Statement, open_specs: tuple[str, ...]) -> Program | None:
+        """The inverse of a used spec; None if it has none, which is reported with the chain of uses."""
+        from migspec.inverse.statements import MARK, inverse_of  # most specs turn no other around
+
+        if not program.complete:
+            return None
+        name = program.text.name + MARK
+        if name not in self.programs:
+            inverse = inverse_of(program)
+            if not inverse.exists:
+                errors = (one for one in inverse.diagnostics if one.severity is Severity.ERROR)
+                self.diagnostics.extend(replace(one, uses=(statement.span, *one.uses)) for one in errors)
+                return None
+            self.programs[name] = self.program(inverse.text(name), open_specs)
+        return self.programs[name]
 
     def _parameter_helps(self, name: str, program: Program) -> tuple[str, ...]:
         from migspec.diagnostics.suggest import nearest

@@ -10,12 +10,16 @@ from migspec.dtypes import itemsize
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable: its one name, its shape, its dtype by name (`float32`, `bfloat16`, `string`, ...), its aliases in order."""
+    """One variable: its one name, its shape, its dtype by name (`float32`, `bfloat16`, `string`, ...), its aliases in order.
+
+    `of_optimizer` marks the variables of a live model's optimizer: a spec that does not speak of the optimizer leaves them alone.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     aliases: tuple[str, ...] = ()
+    of_optimizer: bool = field(default=False, compare=False)
 
     @property
     def size(self) -> int:

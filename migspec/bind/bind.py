@@ -17,6 +17,7 @@ from migspec.bind.sugar import expand_split_gates
 from migspec.bind.swapped import swapped_files, swapped_rule
 from migspec.bind.types import Binding, Bound, Dropped, Enumeration, Instance, Kept, Scope
 from migspec.bind.unclaimed import Unclaimed
+from migspec.bind.unspoken import unspoken, without_unspoken
 from migspec.cells import Cells, is_random_state
 from migspec.diagnostics import Diagnostic, Label, SpecError
 from migspec.expression import Fill
@@ -38,7 +39,8 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     """
     problems = Problems()
     values = initial_values(program, dict(given or {}))
-    root = Scope(program, NameIndex(source), NameIndex(target), values, cast_all=program.cast_all)
+    seen_source, seen_target = without_unspoken(program, source, target)
+    root = Scope(program, NameIndex(seen_source), NameIndex(seen_target), values, cast_all=program.cast_all)
     if program.interface:
         assert_interface(root, problems)
     enumeration = Enumeration()
@@ -46,12 +48,12 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     swapped = swapped_files(root) if problems or enumeration.failed else None
     if swapped is not None:
         return _nothing_bound(program, source, target, swapped)
-    sugared = _expand_sugar(enumeration.instances, source, target, problems, enumeration)
+    sugared = _expand_sugar(enumeration.instances, seen_source, seen_target, problems, enumeration)
     if program.slots:
         from migspec.bind.slots import follow_weights
 
         sugared = [*sugared, *follow_weights(root, sugared, problems, enumeration)]
-    unclaimed = Unclaimed(source, target, sugared, enumeration)
+    unclaimed = Unclaimed(seen_source, seen_target, sugared, enumeration)
     standing, withdrawn = settle(sugared, problems, unclaimed)
     beaten, reported = report_failed(enumeration, standing, problems)
     withdrawn.extend(beaten)
@@ -65,7 +67,10 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
     bound, kept, dropped = _bind_all([instance for instance in standing if instance.scope not in broken], problems)
     used = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.sources}
     covered = {element.variable.name for instance in sugared if instance.beaten is None for element in instance.targets}
-    state = [variable for variable in target if variable.name not in covered and is_random_state(variable)]
+    left = unspoken(source, seen_source)
+    dropped.extend(Dropped(variable, None) for variable in left)
+    state = [variable for variable in seen_target if variable.name not in covered and is_random_state(variable.name)]
+    state.extend(unspoken(target, seen_target))
     kept.extend(Kept(variable, None) for variable in state)
     return Binding(
         program,
@@ -74,7 +79,7 @@ def bind(program: Program, source: VariableMap, target: VariableMap, given: Mapp
         tuple(bound),
         tuple(kept),
         tuple(dropped),
-        frozenset(used | enumeration.excused_sources),
+        frozenset(used | enumeration.excused_sources | {variable.name for variable in left}),
         frozenset(covered | enumeration.excused_targets | problems.explained | {variable.name for variable in state}),
         tuple(withdrawn),
         tuple(enumeration.missing_sources),

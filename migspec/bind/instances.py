@@ -71,7 +71,7 @@ def _elements(
     for one in found:
         for match in one:
             element = match.element
-            if side.word == "target" and is_rest(element.pattern) and is_random_state(element.variable):
+            if side.word == "target" and is_rest(element.pattern) and is_random_state(element.variable.name):
                 continue  # the rest is what nobody thought of, and a seed is neither a weight to fill nor one to mention
             known = seen.get(element.variable.name)
             if known is None or element.rank < known.rank:

@@ -145,7 +145,7 @@ def settle_interface(
                     ),
                     variable.name,
                 )
-        if line.family is not None:
+        if line.family is not None and found:  # an optional family that is not there counts nothing
             equations.extend(_family_equation(line, found, statement.span, label))
     _, contradictions = solve(scope, equations)
     if contradictions and sound:  # one size that is wrong contradicts every line that it stands in

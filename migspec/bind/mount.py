@@ -133,6 +133,7 @@ def _interface(
     for number, (line, _) in enumerate(program.interface):
         if line.side != side.word:
             continue
+        known: set[tuple[Key, str]] = set()  # two alternatives may fit one variable: one its name, the other an alias
         for alternative in line.names:
             inner = _inner(alternative, None if line.family is None else line.family[0])
             pattern = inner if prefix is None else composed(prefix, inner)
@@ -141,6 +142,9 @@ def _interface(
                 return None
             for match in matched:
                 key = tuple((name, match.captures[name]) for name in sorted(names))
+                if (key, match.element.variable.name) in known:
+                    continue
+                known.add((key, match.element.variable.name))
                 own = {name.removeprefix(_INNER): value for name, value in match.captures.items() if name.startswith(_INNER)}
                 seen = found.setdefault(key, Seen())
                 seen.variables.setdefault(text_of(paste(line.names[0], own)), match.element.variable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from migspec.bind.match import except_fix
@@ -156,13 +156,22 @@ def _report_double(
             message,
             Label(span_of(second_element.pattern), "claimed again here"),
             (Label(span_of(first_element.pattern), f"{described(variable)} in {label} is claimed here"),),
-            notes=tuple(note for one in (first, second) for note in one.notes if f"`{variable.name}`" in note),
+            notes=(
+                *(note for one in (first, second) for note in one.notes if f"`{variable.name}`" in note),
+                *_other_uses(first, second),
+            ),
             helps=_TWICE if twice else () if fixes else _helps(first_claim, second_claim, side, unclaimed),
             fixes=fixes,
             uses=second.scope.uses,
         ),
         variable.name,
     )
+
+
+def _other_uses(first: Instance, second: Instance) -> Iterator[str]:
+    """Where the first claim's spec is used, if that is not where the second one's is: the chain of uses is that of the second."""
+    if first.scope.uses != second.scope.uses and first.scope.uses:
+        yield "the first claim is made by the spec used at " + ", used at ".join(map(str, reversed(first.scope.uses)))
 
 
 def _written_twice(first: Rule, second: Rule) -> bool:

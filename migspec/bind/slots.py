@@ -34,6 +34,10 @@ from migspec.variables import Variable
 
 _WEIGHT = "weight"
 _ZEROS = Content("constant", Number(0))
+_BUILD = (
+    "the new model must be compiled, and its optimizer built: `model.compile(...)`, then "
+    "`model.optimizer.build(model.trainable_variables)`"
+)
 
 
 def follow_weights(
@@ -198,7 +202,7 @@ class _Slots:
             message = f"there is no target variable `{called}`, the slot of `{weight.name}`"
             helps = (
                 f"leave the old one behind: `drop {has.name}`",
-                *(nearest_variables(called, side.index.map)[:2] or ("compile the new model, so that it has an optimizer",)),
+                *(nearest_variables(called, side.index.map)[:2] or (_BUILD,)),
             )
         self._problems.add(
             (code, self._rule, name.side.word),

@@ -147,7 +147,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A target variable that keeps its value; `rule` is None for random state, which needs no rule."""
+    """A target variable that keeps its value; `rule` is None for what needs none: random state, and an optimizer that the spec does
+    not speak of."""
 
     target: Variable
     rule: Rule | None
@@ -155,10 +156,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A source variable left behind."""
+    """A source variable left behind; `rule` is None for an optimizer that the spec does not speak of."""
 
     source: Variable
-    rule: Rule
+    rule: Rule | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from migspec.bind.problems import described
 from migspec.bind.side import span_of
 from migspec.bind.types import Binding, Instance
 from migspec.bind.variants import fits_number, numbered_from_nothing, without_number
+from migspec.check.mounted import interface_notes
 from migspec.diagnostics import Diagnostic, Label
 from migspec.fold import fold
 from migspec.names import normal_name
@@ -38,7 +39,7 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "source",
             "neither used nor dropped",
             binding.withdrawn,
-            _numbering_notes(unused, binding.program, "source"),
+            (*_numbering_notes(unused, binding.program, "source"), *interface_notes(unused, binding, "source")),
             _source_helps(unused, set(map(_likeness, unfilled))),
         )
     if unfilled:
@@ -50,7 +51,7 @@ def check_coverage(binding: Binding) -> Iterator[Diagnostic]:
             "target",
             "neither filled nor kept",
             binding.withdrawn,
-            _numbering_notes(unfilled, binding.program, "target"),
+            (*_numbering_notes(unfilled, binding.program, "target"), *interface_notes(unfilled, binding, "target")),
             _target_helps(unfilled, set(map(_likeness, unused)), binding.target.has_values),
         )
 

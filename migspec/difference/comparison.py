@@ -108,8 +108,9 @@ class Comparison:
 
 
 def between(left: Reader, right: Reader, *, tolerance: Tolerance, chosen: Chosen | None = None) -> Comparison:
-    """Compare the variables of two sides that have one name."""
-    pairing = _narrowed(paired(left.variables, right.variables), chosen)
+    """Compare the variables of two sides that have one name. The optimizer of a live model is nothing that the other side lacks."""
+    whole = paired(left.variables, right.variables)
+    pairing = _narrowed(replace(whole, only_left=_weights(whole.only_left), only_right=_weights(whole.only_right)), chosen)
     pairs = tuple(_Pair(one, other, _read(one, "source")) for one, other in pairing.pairs)
     found = _unmeasured(left, left, right, pairing, tolerance)
     return Comparison(found, pairs, {"source": left}, right)
@@ -133,13 +134,13 @@ def through_plan(
     """
     target = named or right
     has_old_values = named is not None and named.variables.has_values and not is_live(named)
-    kept = {one.variable for one in plan.kept if has_old_values and not _is_random_state(one)}
+    kept = {one.variable for one in plan.kept if has_old_values and one.unasked is None}
     moves = {move.target: move for move in plan.moves}
     whole = paired(target.variables, right.variables)
     pairing = Pairing(
         tuple(pair for pair in whole.pairs if pair[0].name in moves or pair[0].name in kept),
         tuple(one for one in whole.only_left if one.name in moves or one.name in kept),
-        whole.only_right,
+        _weights(whole.only_right),
     )
     pairing = _narrowed(pairing, chosen)
     pairs = tuple(
@@ -229,6 +230,5 @@ def _is_chosen(side: Reader, left: Left, chosen: Chosen | None) -> bool:
     return chosen is None or chosen(side.variables[left.variable])
 
 
-def _is_random_state(left: Left) -> bool:
-    """Whether a variable is kept without being named."""
-    return left.cause is None and left.because is None
+def _weights(variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    return tuple(one for one in variables if not one.of_optimizer)

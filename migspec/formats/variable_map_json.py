@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMAT = "variable-map"
 
 _MAP_KEYS = frozenset({"$schema", "path", "format", "variables"})
-_VARIABLE_KEYS = frozenset({"shape", "dtype", "aliases", "bytes", "statistics"})
+_VARIABLE_KEYS = frozenset({"shape", "dtype", "aliases", "bytes", "statistics", "optimizer"})
 
 
 class VariableMapReader:
@@ -70,6 +70,8 @@ def _to_json(variable: Variable) -> dict[str, Any]:
     value: dict[str, Any] = {"shape": list(variable.shape), "dtype": variable.dtype}
     if variable.aliases:
         value["aliases"] = list(variable.aliases)
+    if variable.of_optimizer:
+        value["optimizer"] = True
     return value
 
 
@@ -92,7 +94,8 @@ def _parse(path: str) -> VariableMap:
 
 
 def _variable(name: str, value: dict[str, Any]) -> Variable:
-    return Variable(name, tuple(int(length) for length in value["shape"]), value["dtype"], tuple(value.get("aliases", ())))
+    shape = tuple(int(length) for length in value["shape"])
+    return Variable(name, shape, value["dtype"], tuple(value.get("aliases", ())), value.get("optimizer", False))
 
 
 def _is_map(value: object) -> TypeGuard[dict[str, Any]]:
@@ -119,6 +122,7 @@ def _is_variable(value: object) -> bool:
         and all(_is_text(alias) for alias in aliases)
         and _is_sizes([value.get("bytes", 0)])
         and isinstance(value.get("statistics", {}), dict)
+        and isinstance(value.get("optimizer", False), bool)
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migspec import arithmetic
-from migspec.patterns import Captures, paste, text_of
+from migspec.bind.interface import composed
+from migspec.bind.variants import widened
+from migspec.names import normal_name
+from migspec.patterns import Captures, Matcher, is_exact, paste, text_of
 from migspec.rules import Program
 from migspec.syntax import tree
 from migspec.variables import Variable, VariableMap
@@ -20,8 +23,9 @@ _FREE = 2  # values of a capture that nothing counts
 class Choice:
     """One of all the cases that an interface allows.
 
-    `sizes` gives every size without a definition of its own; `generation` which of the alternative names of each line is meant, where
-    it has so many; `present` the numbers of the optional lines (places in `Program.interface`) whose variables exist.
+    `sizes` gives every size without a definition of its own, and may give others another value; `generation` is which of the alternative
+    names of each line is meant (its last one, if it has fewer); `present` are the optional lines, by their places in
+    `Program.interface`, whose variables exist; `numbers` gives every number without a definition, and may give others another value.
     """
 
     sizes: Mapping[str, int]
@@ -35,13 +39,19 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The variables that an interface declares for one choice, and what the spec calls each: the first name of its line."""
+    """The variables that an interface declares for one choice.
+
+    `values` are all sizes and numbers. By side and name of a variable, `called` tells what the spec calls it, which is the first name of
+    its line, and `lines` which line declares it (a place in `Program.interface`). `clashes` are pairs of lines (places in `Program.interface`) that give two variables of a side one name, each with that name.
+    """
 
     choice: Choice
     source: VariableMap
     target: VariableMap
+    values: Mapping[str, int | float]
     called: Mapping[tuple[str, str], str]
-    """(`source` or `target`, name) -> the name by the first alternative of its line."""
+    lines: Mapping[tuple[str, str], int]
+    clashes: tuple[tuple[int, int, str], ...] = ()
 
 
 class Impossible(Exception):
@@ -64,22 +74,29 @@ def values_of(program: Program, choice: Choice) -> dict[str, int | float]:
     return values
 
 
-def example(program: Program, choice: Choice, label: str = "the interface") -> Example:
+def example(program: Program, choice: Choice) -> Example:
     """The variables of both sides for one choice. Raises `Impossible` if a length would be no whole number >= 1."""
     values = values_of(program, choice)
     called: dict[tuple[str, str], str] = {}
     sides: dict[str, dict[str, Variable]] = {"source": {}, "target": {}}
+    lines: dict[tuple[str, str], int] = {}
+    owners: dict[tuple[str, str], int] = {}
+    clashes: dict[tuple[int, int], str] = {}
     for number, (line, _) in enumerate(program.interface):
         if line.if_present and number not in choice.present:
             continue
         shape = tuple(_whole(dim, values) for dim in line.dims)
         for captures in _members(line, values):
             name = text_of(paste(line.names[min(choice.generation, len(line.names) - 1)], captures))
+            owner = owners.setdefault((line.side, normal_name(name)), number)
+            if owner != number:
+                clashes.setdefault((owner, number), name)
+                continue
             sides[line.side][name] = Variable(name, shape, line.dtype or _DTYPE)
+            lines[line.side, name] = number
             called[line.side, name] = text_of(paste(line.names[0], captures))
-    described = f"{label} ({choice})" if choice.sizes or choice.numbers else label
-    source, target = (VariableMap.of(described, one.values()) for one in (sides["source"], sides["target"]))
-    return Example(choice, source, target, called)
+    source, target = (VariableMap.of(f"the `{side}` lines", one.values()) for side, one in sides.items())
+    return Example(choice, source, target, values, called, lines, tuple((*pair, name) for pair, name in clashes.items()))
 
 
 def generations(program: Program) -> int:
@@ -88,36 +105,84 @@ def generations(program: Program) -> int:
 
 
 def optional_groups(program: Program) -> tuple[frozenset[int], ...]:
-    """The optional lines of an interface, those together that are there or not together: a rule that moves one moves the others."""
-    from migspec.patterns import Matcher, is_exact
-
-    def concerns(line: tree.Interface, listed: tree.PatternList | None) -> bool:
-        return listed is not None and any(
-            Matcher(pattern).fits(text_of(name)) or Matcher(name).fits(text_of(pattern)) or pattern == name
-            for pattern in listed.patterns
-            for name in line.names
-            if is_exact(name) or is_exact(pattern) or pattern == name
-        )
-
+    """The optional lines of an interface (their places in it), those together that are there or not together: a rule, or a spec
+    that is used, moves one into the other."""
     groups = [{number} for number, (line, _) in enumerate(program.interface) if line.if_present]
-    for rule in program.rules:
-        if rule.kind in ("drop", "keep", "fill"):
-            continue
-        moved = [
-            number
-            for number, (line, _) in enumerate(program.interface)
-            if line.if_present
-            and concerns(line, rule.sources if line.side == "source" else (rule.targets or rule.sources))
-        ]
-        touched = [group for group in groups if group & set(moved)]
+    for together in (*_moved_together(program), *_mounted_together(program)):
+        touched = [group for group in groups if group & together]
         if len(touched) > 1:
             groups = [group for group in groups if group not in touched] + [set().union(*touched)]
     return tuple(sorted((frozenset(group) for group in groups), key=min))
 
 
+def _moved_together(program: Program) -> Iterator[set[int]]:
+    """The optional lines that each rule speaks of."""
+    for rule in program.rules:
+        if rule.kind not in ("drop", "keep", "fill"):
+            listed = {"source": rule.sources, "target": rule.targets or rule.sources}
+            yield {
+                number
+                for number, (line, _) in enumerate(program.interface)
+                for patterns in (listed[line.side],)
+                if line.if_present and patterns is not None and _speaks_of(patterns.patterns, line)
+            }
+
+
+def _mounted_together(program: Program) -> Iterator[set[int]]:
+    """The optional lines that a used spec needs together: all that it requires, or one group of what is optional in it."""
+    for mounted in program.mounts:
+        inner = mounted.program
+        required = frozenset(number for number, (line, _) in enumerate(inner.interface) if not line.if_present)
+        for group in (required, *optional_groups(inner)):
+            wanted: dict[str, list[tree.Pattern]] = {"source": [], "target": []}
+            for number in group:
+                line, _ = inner.interface[number]
+                prefix = mounted.use.source if line.side == "source" else mounted.use.target
+                wanted[line.side] += [name if prefix is None else composed(prefix, name) for name in line.names]
+            yield {
+                number
+                for number, (line, _) in enumerate(program.interface)
+                if line.if_present and _speaks_of(wanted[line.side], line)
+            }
+
+
+def _speaks_of(patterns: Iterable[tree.Pattern], line: tree.Interface) -> bool:
+    """Whether one of the patterns may stand for a variable of an interface line."""
+    return any(_overlap(pattern, name) for pattern in patterns for name in line.names)
+
+
+def _overlap(pattern: tree.Pattern, name: tree.Pattern) -> bool:
+    if is_exact(name):
+        return Matcher(pattern).fits(normal_name(text_of(name)))
+    return Matcher(name).fits(normal_name(text_of(pattern))) if is_exact(pattern) else widened(pattern) == widened(name)
+
+
 def free_sizes(program: Program) -> tuple[str, ...]:
-    """The sizes that a case may choose: those without a definition."""
+    """The sizes that a case must choose: those without a definition."""
     return tuple(name for name, definition in program.sizes.items() if definition.value is None)
+
+
+def free_numbers(program: Program) -> tuple[str, ...]:
+    """The numbers that a case must choose: those without a definition, which whoever uses the spec gives."""
+    return tuple(name for name, definition in program.numbers.items() if definition.value is None)
+
+
+def counts(program: Program) -> frozenset[str]:
+    """The sizes that say how many variables a family has, by themselves or by way of other sizes."""
+    found = {
+        reference.name
+        for line, _ in program.interface
+        if line.family is not None
+        for reference in arithmetic.references(line.family[1])
+    }
+    waiting = list(found)
+    while waiting:
+        definition = program.sizes.get(waiting.pop())
+        if definition is not None and definition.value is not None:
+            more = {reference.name for reference in arithmetic.references(definition.value)} - found
+            found |= more
+            waiting += more
+    return frozenset(found)
 
 
 def _members(line: tree.Interface, values: Mapping[str, int | float]) -> Iterator[Captures]:

@@ -15,13 +15,14 @@ class Candidates:
     """What one variable may be called.
 
     `names` come in the order of preference, and the last one is no other variable's. `aliases` come in the order in which a
-    pattern is tried on them; None stands for one that this variable does not have.
+    pattern is tried on them; None stands for one that this variable does not have. `of_optimizer` is that of `Variable`.
     """
 
     shape: tuple[int, ...]
     dtype: str
     names: tuple[str, ...]
     aliases: tuple[str | None, ...] = ()
+    of_optimizer: bool = False
 
 
 def named(candidates: Sequence[Candidates]) -> list[Variable]:
@@ -38,7 +39,7 @@ def named(candidates: Sequence[Candidates]) -> list[Variable]:
         own = normal_name(name)
         aliases = (alias for alias in one.aliases if alias is not None and normal_name(alias) != own)
         unique = dict.fromkeys(alias for alias in aliases if uses[normal_name(alias)] == 1)
-        variables.append(Variable(name, one.shape, one.dtype, tuple(unique)))
+        variables.append(Variable(name, one.shape, one.dtype, tuple(unique), one.of_optimizer))
     return variables
 
 

@@ -6,6 +6,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     GateAxis,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -24,7 +25,7 @@ from migspec.ops.stacking import Stack, Unstack
 from migspec.ops.values import Add, AsIs, CastTo, MeanOf, Scale, SumOf
 
 __all__ = [
-    "WORDS", "Add", "AsIs", "Bundle", "CastTo", "Context", "Crop", "Expand", "Flip", "GateAxis", "Gates", "Join", "MeanOf", "OpError", "Pad",
+    "WORDS", "Add", "AsIs", "Bundle", "CastTo", "Context", "Crop", "Expand", "Flip", "GateAxis", "Gates", "Join", "Lost", "MeanOf", "OpError", "Pad",
     "PermuteLetters", "Rearrange", "Remap", "Repeat", "ReshapeTo", "Rope", "Scale", "SliceOf", "Split", "SplitGates", "Squeeze", "Stack",
     "SumOf", "Tensor", "Transpose", "Unsettled", "Unstack", "Wanted", "Wants", "Word", "canonical_gates", "shape_text",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    Lost,
     OpError,
     Tensor,
     Wanted,
@@ -55,7 +56,7 @@ class Transpose:
         del context
         return each_wanted(wants, lambda wanted: unpermuted(wanted, self.axes))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Transpose(None if self.axes is None else inverse_permutation(self.axes)),)
 
@@ -117,7 +118,7 @@ class PermuteLetters:
         del context
         return each_wanted(wants, lambda wanted: unpermuted(wanted, self.axes))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (PermuteLetters(self.new, self.old),)
 
@@ -150,7 +151,7 @@ class Flip:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (self,)
 

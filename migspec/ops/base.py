@@ -160,6 +160,13 @@ class Context:
                 return Uniform(low, value, content.seed, stream)
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Why an op has no inverse, in words that begin a sentence with the op: "`sum` keeps ..."."""
+
+    reason: str
+
+
 class Word(Protocol):
     """One op of a rule."""
 
@@ -178,8 +185,9 @@ class Word(Protocol):
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         """What is wanted of the op's inputs, given what is wanted of its results."""
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
-        """The ops that undo it on a bundle like `inputs`; None where something is lost."""
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        """The ops that undo it on a bundle like `inputs`, or what is lost. Without inputs, arguments that follow from the shapes are
+        left out of them: those of the targets then settle these."""
 
 
 WORDS: dict[str, type[Word]] = {}

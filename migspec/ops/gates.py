@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Context,
     Exactness,
     GateAxis,
+    Lost,
     OpError,
     Tensor,
     Wants,
@@ -89,7 +90,7 @@ class Gates:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Gates(self.new, self.old, self.axis),)
 
@@ -129,9 +130,9 @@ class SplitGates:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`split gates` in one word does not say whether the rows are split")
 
 
 @word
@@ -184,6 +185,6 @@ class Rope:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Rope(self.new, self.old, self.axis, self.heads),)

@@ -13,6 +13,7 @@ from migspec.ops.base import (
     Context,
     Exactness,
     GateAxis,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -140,8 +141,10 @@ class Split:
         total = None if any(length is None for length in lengths) else sum(length for length in lengths if length is not None)
         return reshaped_wanted(parts[0], lambda shape: _set(shape, self.axis, total))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
-        return (Join(self.axis),) if len(inputs) == 1 else None
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is not None and len(inputs) != 1:
+            return Lost("`split` of several tensors leaves parts that `concat` would join into one")
+        return (Join(self.axis),)
 
 
 @word
@@ -180,7 +183,9 @@ class Join:
         one = wants if isinstance(wants, Wanted) else wants[0]
         return reshaped_wanted(one, lambda shape: _open(shape, self.axis))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is None:
+            return (Split(self.axis),)
         axis = self.axis % len(inputs[0].shape)
         return (Split(self.axis, tuple(tree.Number(tensor.shape[axis]) for tensor in inputs)),)
 
@@ -235,9 +240,9 @@ class SliceOf:
         del context
         return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: _open(shape, self.axis)))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`slice` leaves the rest of the axis behind")
 
 
 def part(tensor: Tensor, axis: int, start: int, count: int) -> Tensor:

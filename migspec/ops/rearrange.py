@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -122,7 +123,7 @@ class Rearrange:
         )
         return Wanted(shape, wanted.dtype)
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Rearrange(self.right, self.left),)
 

@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    Lost,
     OpError,
     Tensor,
     Wanted,
@@ -167,10 +168,10 @@ class Remap:
 
         return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, settle))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         if self.between.missing or self.between.left_behind or self.old_oov != self.new_oov:
-            return None
+            return Lost("`remap` leaves tokens behind, or begins new ones")
         back = replace(self, old_file=self.new_file, new_file=self.old_file, content=None)
         return (replace(back, correspondence=self.between.reversed()),)
 

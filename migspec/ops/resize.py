@@ -13,6 +13,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -53,9 +54,9 @@ class Crop:
         del context
         return each_wanted(wants, _open_all)
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`crop` leaves the ends of the axes behind")
 
 
 @word
@@ -106,10 +107,12 @@ class Pad:
         del context
         return each_wanted(wants, _open_all)
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is None:
+            return (Crop(),)
         shapes = {tensor.shape for tensor in inputs}
         if len(shapes) != 1 or any(tensor.gates is not None for tensor in inputs):
-            return None
+            return Lost("`pad` of different shapes, or gate by gate, is no one `crop` to a shape")
         return (Crop(tuple(tree.Number(length) for length in shapes.pop())),)
 
 
@@ -158,9 +161,9 @@ class Repeat:
 
         return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, divide))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`repeat` keeps every element several times, which may have grown apart since")
 
 
 def _shapes(what: str, dims: tree.Dims | None, bundle: Bundle, context: Context) -> list[Shape]:

@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Context,
     Exactness,
     GateAxis,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -86,10 +87,12 @@ class ReshapeTo:
         del context
         return each_wanted(wants, lambda wanted: Wanted(None, wanted.dtype))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is None:
+            return (ReshapeTo(),)
         shapes = {tensor.shape for tensor in inputs}
         if len(shapes) != 1:
-            return None
+            return Lost("`reshape` of different shapes is no one `reshape` back")
         return (ReshapeTo(tuple(tree.Number(length) for length in shapes.pop())),)
 
 
@@ -127,7 +130,7 @@ class Squeeze:
         del context
         return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: insert(shape, self.axis, 1)))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Expand(self.axis),)
 
@@ -154,7 +157,7 @@ class Expand:
         del context
         return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: remove(shape, self.axis)))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (Squeeze(self.axis),)
 

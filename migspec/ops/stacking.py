@@ -12,6 +12,7 @@ from migspec.ops.base import (
     Bundle,
     Context,
     Exactness,
+    Lost,
     OpError,
     Tensor,
     Wanted,
@@ -97,9 +98,13 @@ class Stack:
         one = wants if isinstance(wants, Wanted) else wants[0]
         return reshaped_wanted(one, lambda shape: remove(shape, self.axis))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return (Unstack(self.axis),) if self.capture is None else None
+        return (
+            (Unstack(self.axis),)
+            if self.capture is None
+            else Lost(f"`stack {{{self.capture}}}` needs the order of its tensors")
+        )
 
 
 @word
@@ -143,5 +148,7 @@ class Unstack:
         one = wants if isinstance(wants, Wanted) else wants[0]
         return reshaped_wanted(one, lambda shape: insert(shape, self.axis, None))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
-        return (Stack(self.axis),) if len(inputs) == 1 else None
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is not None and len(inputs) != 1:
+            return Lost("`unstack` of several tensors leaves parts that `stack` would join into one")
+        return (Stack(self.axis),)

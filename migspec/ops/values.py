@@ -13,6 +13,7 @@ from migspec.ops.base import (
     Context,
     Exactness,
     GateAxis,
+    Lost,
     OpError,
     Tensor,
     Unsettled,
@@ -80,7 +81,7 @@ class Add:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         opposite = self.value.operand if isinstance(self.value, tree.Negative) else tree.Negative(self.value)
         return (Add(opposite, self.gate),)
@@ -127,8 +128,10 @@ class Scale:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
+        if isinstance(self.value, tree.Binary) and self.value.operator == "/" and self.value.left == tree.Number(1):
+            return (Scale(self.value.right),)
         return (Scale(tree.Binary("/", tree.Number(1), self.value)),)
 
 
@@ -180,13 +183,15 @@ class CastTo:
         del context
         return each_wanted(wants, lambda wanted: Wanted(wanted.shape, None))
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        if inputs is None:
+            return (CastTo(),)
         old = {tensor.dtype for tensor in inputs}
         if len(old) != 1 or self.dtype is None:
-            return None
+            return Lost("`cast` may round, which its dtypes tell")
         before = old.pop()
         if dtypes.is_lossy(before, self.dtype) or refused_cast(self.dtype, before) is not None:
-            return None
+            return Lost(f"`cast` rounds {before} to {self.dtype}")
         return (CastTo(before),)
 
 
@@ -212,9 +217,9 @@ class SumOf:
         del context
         return wants if isinstance(wants, Wanted) else wants[0]
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`sum` keeps the total of its tensors, not the tensors")
 
 
 @word
@@ -242,9 +247,9 @@ class MeanOf:
         del context
         return wants if isinstance(wants, Wanted) else wants[0]
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return None
+        return Lost("`mean` keeps the mean of its tensors, not the tensors")
 
 
 @word
@@ -269,7 +274,7 @@ class AsIs:
         del context
         return wants
 
-    def inverse(self, inputs: Bundle) -> tuple[Word, ...] | None:
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (self,)
 

@@ -36,12 +36,13 @@ def assign(live: LiveModel, variables: Iterable[Variable], value: Callable[[str]
 
 
 def fill_by_name(live: LiveModel, reader: Reader) -> tuple[str, ...]:
-    """Give the variables of a model the values that a file has under the same names; returns the names of those that the file
-    lacks, which keep what they have.
+    """Give the variables of a model, but for its optimizer's, the values that a file has under the same names; returns the names of
+    those that the file lacks, which keep what they have.
 
     SpecError (MIG603) if the file has none of them, or one of another shape or dtype.
     """
-    shared = [one for one in live.variables if one.name in reader.variables]
+    wanted = [one for one in live.variables if not one.of_optimizer]
+    shared = [one for one in wanted if one.name in reader.variables]
     if not shared:
         names = ", ".join(f"`{one.name}`" for one in live.variables.variables[:3])
         notes = (f"the model has {names}, and others, of which {reader.path} has none",)
@@ -53,4 +54,4 @@ def fill_by_name(live: LiveModel, reader: Reader) -> tuple[str, ...]:
             notes = (f"the model has it as {here}, {reader.path} as {there}",)
             raise file_error("MIG603", live.path, f"`{one.name}` does not fit the model", notes=notes)
     assign(live, shared, reader.read)
-    return tuple(one.name for one in live.variables if one.name not in reader.variables)
+    return tuple(one.name for one in wanted if one.name not in reader.variables)

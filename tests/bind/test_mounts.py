@@ -53,6 +53,15 @@ def test_at_the_root_and_with_parameters(mounted) -> None:
     assert codes(mounted("use cell with unit = 2", source, target))[0] == "MIG215"
 
 
+def test_two_alternatives_may_fit_one_variable_by_name_and_alias(mounted, tmp_path: Path) -> None:
+    cell = "size n\nsource w [n]\ntarget lstm/lstm_cell/w or lstm/w [n]\nrename w -> lstm/lstm_cell/w\n"
+    (tmp_path / "cell.mig").write_text(cell)
+    for target in ("lstm/lstm_cell/w [3] float32 also lstm/w", "lstm/lstm_cell/w [3]", "lstm/w [3]"):
+        values, made = migrated(mounted("use cell", "w [3]", target))
+        assert [(one == values["w"]).all() for one in made.values()] == [True]
+    assert "MIG208" in codes(mounted("use cell", "w [3]", "lstm/lstm_cell/w [3]\nlstm/w [3]"))
+
+
 def test_each_instance_has_its_own_sizes(mounted) -> None:
     units = {0: 2, 1: 3, 2: 5}
     source = "\n".join(f"rnn/cell_{i}/kernel [{4 + n}, {n}]" for i, n in units.items())

@@ -15,6 +15,7 @@ _GROUPS = {
     "4": "Dtypes and layouts",
     "5": "Files and models",
     "6": "Outputs",
+    "7": "Inverses, compositions, tests of specs",
 }
 
 _INTRODUCTION = """\

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import diagnostics_index
 import pytest
+import spec_pages
 from markdown_pages import PAGES, ROOT, blocks, headings, prose, text_of
 
 from migspec.cli.main import main
@@ -92,6 +93,21 @@ def test_the_choices_of_options_are_documented() -> None:
 
 def test_the_index_of_codes_is_up_to_date() -> None:
     assert text_of(diagnostics_index.PAGE) == diagnostics_index.index()
+
+
+def test_the_pages_of_the_library_are_up_to_date() -> None:
+    """`python tests/docs/spec_pages.py` writes them."""
+    expected = spec_pages.pages()
+    assert {spec_pages.INDEX, *spec_pages.FOLDER.glob("*.md")} == set(expected)
+    assert [page.name for page, content in expected.items() if text_of(page) != content] == []
+    shown = {heading for page in expected for heading in headings(page)}
+    assert {entry.name for entry in spec_pages.library()} <= shown
+
+
+def test_what_a_header_says_is_no_markdown() -> None:
+    assert (
+        spec_pages._prose("`a*b` is 4 * n, _x_ of my_layer, [a](b) < c") == r"`a*b` is 4 \* n, \_x\_ of my_layer, [a]\(b) \< c"
+    )
 
 
 def test_every_code_that_a_page_names_exists() -> None:

@@ -13,17 +13,17 @@ from migspec.models.live_variables import LiveVariables
 
 
 def open_keras(model: Any, label: str) -> LiveVariables:
-    """A built Keras 3 model: all its variables (trainable, not trainable, states of random generators), no metrics.
+    """A built Keras 3 model: all its variables (trainable, not trainable, states of random generators), no metrics; then those of its
+    optimizer, if it is compiled.
 
-    The variables of a compiled model's optimizer are left out: they are no weights, and keep their values. Raises `SpecError`
-    (MIG512) if the model is not built.
+    Raises `SpecError` (MIG512) if the model is not built.
     """
     missing = missing_variables(model)
     if missing is not None:
         raise _not_built(model, label, missing)
-    variables = named_variables(model)
-    if not variables:
+    if not model.variables:
         raise _not_built(model, label, "the model has no variables")
+    variables = named_variables(model)
 
     def settle() -> None:
         _make_derived_anew(model)

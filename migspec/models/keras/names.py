@@ -10,10 +10,14 @@ Keras gives each variable a path. Measured on Keras 3.15, and held by the tests:
 - The state of a random generator stands under the generator's own name, which Keras counts through the process
   (`seed_generator_3/seed_generator_state`).
 - Two variables may have one path: two nested functional models with a layer `dense` each, or two layers of one name in a list.
+- An optimizer's variables stand under its name (`adam/iteration`), its slots with their weight's whole path
+  (`adam/sequential_dense_kernel_momentum`), but for a few that it gives no name of their own (Adafactor's, one of Nadam's).
+  Those of an optimizer inside another one have its name in front if training made them, and not if `build` did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from migspec.models.keras.file_paths import file_paths
@@ -39,11 +43,16 @@ def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
     The name is the path below the model. Where several variables share that, each is called by its path in the file instead,
     and one that Keras saves in no file by its place among the model's variables: `variables/7/seed_generator_state`. The
     aliases are the path without the RNN cell, the whole path, and the path in the file, each only where it stands for one
-    variable and is no other's name. Metrics and the optimizer's variables are not part of it.
+    variable and is no other's name. Metrics are not part of it.
+
+    The variables of a compiled model's optimizer stand behind those of the model, marked as such, under the names that a `.keras`
+    file of the model gives them: their paths, and the path in the file where that does not tell them apart.
     """
     variables: list[KerasVariable] = list({id(variable): variable for variable in model.variables}.values())
+    optimizer = getattr(model, "optimizer", None)
+    state: list[KerasVariable] = [] if optimizer is None else list(optimizer.variables)
     paths = _Paths(model)
-    in_file = file_paths(model, variables)
+    in_file = file_paths(model, (*variables, *state))
     candidates = []
     for place, variable in enumerate(variables):
         below, stored = paths.below(variable), in_file.get(id(variable))
@@ -51,7 +60,25 @@ def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
         aliases = (paths.without_cell(variable), variable.path, stored)
         shape = tuple(int(length) for length in variable.shape)
         candidates.append(Candidates(shape, str(variable.dtype), names, aliases))
-    return list(zip(named(candidates), variables, strict=True))
+    candidates += _of_optimizer(optimizer, state, in_file)
+    return list(zip(named(candidates), (*variables, *state), strict=True))
+
+
+def _of_optimizer(optimizer: Any, state: Sequence[KerasVariable], in_file: Mapping[int, str]) -> Iterator[Candidates]:
+    inner = getattr(optimizer, "inner_optimizer", None)
+    for place, variable in enumerate(state):
+        stored = in_file.get(id(variable), f"optimizer/vars/{place}")
+        own = (variable.path,) if "/" in variable.path else ()
+        other = None if inner is None else _otherwise(variable.path, optimizer.name, inner.name)
+        shape = tuple(int(length) for length in variable.shape)
+        yield Candidates(shape, str(variable.dtype), (*own, stored), (other, stored), of_optimizer=True)
+
+
+def _otherwise(path: str, outer: str, inner: str) -> str | None:
+    """The path that a variable of an inner optimizer would have, had it been made the other way."""
+    if path.startswith(f"{outer}/{inner}/"):
+        return path.removeprefix(f"{outer}/")
+    return f"{outer}/{path}" if path.startswith(f"{inner}/") else None
 
 
 class _Paths:

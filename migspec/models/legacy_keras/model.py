@@ -14,7 +14,7 @@ from migspec.models.tensorflow.variable import TensorFlowVariable
 
 
 def open_legacy_keras(model: Any, label: str) -> LiveVariables:
-    """A built tf_keras model: all its variables, without the optimizer's and the metrics', which keep their values.
+    """A built tf_keras model: all its variables without the metrics', then those of its optimizer, if it is compiled.
 
     Raises `SpecError`: MIG511 in graph mode, MIG512 if the model is not built.
     """
@@ -22,9 +22,9 @@ def open_legacy_keras(model: Any, label: str) -> LiveVariables:
     missing = missing_variables(model)
     if missing is not None:
         raise _not_built(model, label, missing)
-    variables = named_variables(model)
-    if not variables:
+    if not model.variables:
         raise _not_built(model, label, "the model has no variables")
+    variables = named_variables(model)
 
     def settle() -> None:
         make_derived_anew(tuple(model._flatten_layers()))

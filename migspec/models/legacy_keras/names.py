@@ -49,9 +49,13 @@ def named_variables(model: Any) -> list[tuple[Variable, Any]]:
     The name is the path of layers below the model; where several variables share that, with nested functional models as segments;
     else the path in a TensorFlow checkpoint of the model, else the place among the model's variables. The aliases are the path
     without the RNN cell, the variable's own name, the path with nested functional models, and the path in a TensorFlow
-    checkpoint (`layer_with_weights-0/kernel`). Metrics and the optimizer's variables are not part of it.
+    checkpoint (`layer_with_weights-0/kernel`). Metrics are not part of it.
+
+    The variables of a compiled model's optimizer stand behind those of the model, marked as such: under their own names, as in a
+    legacy `.h5` file of the model, and that in a TensorFlow checkpoint is an alias.
     """
     variables = list({id(variable): variable for variable in model.variables}.values())
+    state = _of_optimizer(model)
     places = {id(place.variable): place for place in _walk(model, (), set())}
     object_paths = {id(found.variable): found.path for found in find_variables(model).variables}
     candidates = []
@@ -68,7 +72,19 @@ def named_variables(model: Any) -> list[tuple[Variable, Any]]:
         aliases = (place.below(functional=False, cell=False), name, whole, stored)
         shape = tuple(int(length) for length in variable.shape)
         candidates.append(Candidates(shape, str(variable.dtype.name), names, aliases))
-    return list(zip(named(candidates), variables, strict=True))
+    for number, variable in enumerate(state):
+        own, stored = str(variable.name).removesuffix(":0"), object_paths.get(id(variable))
+        names = (own, *([] if stored is None else [stored]), f"optimizer/{number}/{own}")
+        shape = tuple(int(length) for length in variable.shape)
+        candidates.append(Candidates(shape, str(variable.dtype.name), names, (stored,), of_optimizer=True))
+    return list(zip(named(candidates), (*variables, *state), strict=True))
+
+
+def _of_optimizer(model: Any) -> list[Any]:
+    """The variables of a model's optimizer: those that count, not its rates. In tf_keras' older optimizers `variables` is a method."""
+    optimizer = getattr(model, "optimizer", None)
+    found = getattr(optimizer, "variables", ())
+    return list(found() if callable(found) else found)
 
 
 def _walk(layer: Any, way: tuple[Any, ...], seen: set[int]) -> Iterator[_Place]:

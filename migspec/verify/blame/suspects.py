@@ -44,14 +44,14 @@ class Suspect:
 
 
 def suspects_of(compilation: Compilation, variables: VariableMap) -> tuple[Suspect, ...]:
-    """Every floating-point variable that a rule without errors moved, in the order of the model."""
+    """Every floating-point variable that a rule without errors moved, in the order of the model; no output shows an optimizer's."""
     if compilation.binding is None:
         return ()
     cells = Cells(variables)
     found = []
     for bound in compilation.binding.bound:
         variable = variables[bound.target.name]
-        if kind(variable.dtype) != "float" or not variable.size:
+        if kind(variable.dtype) != "float" or not variable.size or variable.of_optimizer:
             continue
         cell = cells.of(variable)
         fused = cell if cell is not None and is_fused(variable, cell) else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from migspec.diagnostics import SpecError, file_error
@@ -23,7 +25,7 @@ def open_keras_file(path: str) -> KerasSide:
             "MIG513", path, "Keras models are run by Keras", helps=("pip install 'migspec[tensorflow]'",)
         ) from error
     try:
-        model = keras.saving.load_model(path, compile=False)
+        model = _with_optimizer(keras.saving.load_model, path)
     except Exception as error:
         raise cannot_run(path, error, _CUSTOM, what="Keras cannot load the model") from error
     return side_of(model, path)
@@ -55,9 +57,16 @@ def side_of(model: Any, label: str) -> KerasSide:
 
 
 def _loaded(name: str, path: str) -> Any:
+    return _with_optimizer(importlib.import_module(name).models.load_model, path)
+
+
+def _with_optimizer(load: Callable[..., Any], path: str) -> Any:
+    """A model compiled as it was, for a spec that speaks of its optimizer; without it if that needs code that is not at hand."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return importlib.import_module(name).models.load_model(path, compile=False)
+        with suppress(Exception):
+            return load(path)
+        return load(path, compile=False)
 
 
 def _written_by(path: str) -> str:

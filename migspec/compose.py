@@ -1,0 +1,48 @@
+"""`migspec compose`: two reusable specs, one after the other, as one."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from migspec.composition.rules import composed
+from migspec.diagnostics import Severity, SpecError, file_error
+from migspec.library import load, read_vocabulary
+from migspec.resolve import resolve
+from migspec.rules import Program
+from migspec.syntax.format import format_spec
+from migspec.text import Text
+
+
+def compose(first: Text, second: Text) -> Text:
+    """A spec that does what `first` and then `second` do, in canonical form. The target of the first is the source of the second: the
+    lines of both interfaces meet by name.
+
+    Raises SpecError if one of them is in error or has no interface, if what the first makes is not what the second takes (MIG704), or
+    if the language has no rule for what two of theirs do together (MIG703).
+    """
+    programs = [_reusable(text) for text in (first, second)]
+    result = composed(*programs)
+    if result.problems:
+        raise SpecError(list(result.problems))
+    heading = f"# {_name(first)}, then {_name(second)}\n"
+    return Text(f"{_name(first)}, {_name(second)}", heading + format_spec(result.spec))
+
+
+def _reusable(text: Text) -> Program:
+    program, problems = resolve(text, load, read_vocabulary)
+    errors = [one for one in problems if one.severity is Severity.ERROR]
+    if errors:
+        raise SpecError(errors)
+    if not program.reusable:
+        raise file_error(
+            "MIG704",
+            text.name,
+            f"`{text.name}` has no interface",
+            helps=["`source` and `target` lines say what it takes and makes"],
+        )
+    return program
+
+
+def _name(text: Text) -> str:
+    path = PurePath(text.name)
+    return "/".join((path.parent.name, path.stem)) if path.parent.name else path.stem

@@ -1,0 +1,137 @@
+"""Where two specs meet: which variable of the first's target is which of the second's source, and what the second's sizes are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from migspec.diagnostics import Diagnostic, Label
+from migspec.patterns import text_of
+from migspec.rules import Program
+from migspec.syntax import tree
+
+Names = Mapping[str, tree.Arithmetic]
+"""What each size and number of the second spec is called in the composition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """`made` gives each target name of the first spec, `taken` each source name of the second, the number of their common line."""
+
+    made: Mapping[tree.Pattern, int]
+    taken: Mapping[tree.Pattern, int]
+    dims: Mapping[int, tree.Dims]
+    """The shape of each common line, in the sizes of the first spec."""
+    names: Names
+    problems: tuple[Diagnostic, ...]
+
+
+def meeting(first: Program, second: Program) -> Middle:
+    """Hold the target lines of `first` against the source lines of `second`, by any of their names."""
+    made: dict[tree.Pattern, int] = {}
+    taken: dict[tree.Pattern, int] = {}
+    dims: dict[int, tree.Dims] = {}
+    names: dict[str, tree.Arithmetic] = {}
+    problems: list[Diagnostic] = []
+    lines = [(line, statement) for line, statement in first.interface if line.side == "target"]
+    wanted = [(line, statement) for line, statement in second.interface if line.side == "source"]
+    used: set[int] = set()
+    for number, (line, statement) in enumerate(lines):
+        made.update(dict.fromkeys(line.names, number))
+        dims[number] = line.dims
+        partner = next((place for place, (other, _) in enumerate(wanted) if set(other.names) & set(line.names)), None)
+        if partner is None:
+            message = f"`{second.text.name}` takes no `{text_of(line.names[0])}`, which `{first.text.name}` makes"
+            problems.append(_misfit(message, statement, wanted, "drop it in the second spec"))
+            continue
+        used.add(partner)
+        other, place = wanted[partner]
+        taken.update(dict.fromkeys(other.names, number))
+        if len(other.dims) != len(line.dims):
+            message = f"`{text_of(line.names[0])}` has {len(line.dims)} axes in `{first.text.name}` and {len(other.dims)} here"
+            problems.append(Diagnostic("MIG704", message, Label(place.span), (Label(statement.span, "made here"),)))
+            continue
+        pairs = [*zip(other.dims, line.dims, strict=True)]
+        if other.family is not None and line.family is not None:
+            pairs.append((other.family[1], line.family[1]))
+        for theirs, ours in pairs:
+            _unify(theirs, ours, names, second)
+    for number, (line, statement) in enumerate(wanted):
+        if number not in used and not line.if_present:
+            message = f"`{first.text.name}` makes no `{text_of(line.names[0])}`, which `{second.text.name}` needs"
+            problems.append(_misfit(message, statement, lines, "fill it in the first spec"))
+    return Middle(made, taken, dims, _named(first, second, names), tuple(problems))
+
+
+def renamed(expression: tree.Arithmetic, names: Names) -> tree.Arithmetic:
+    """An expression of the second spec in the names of the composition."""
+    match expression:
+        case tree.Reference(name=name):
+            return names.get(name, expression)
+        case tree.Negative(operand=operand):
+            return tree.Negative(renamed(operand, names))
+        case tree.Binary(operator=operator, left=left, right=right):
+            return tree.Binary(operator, renamed(left, names), renamed(right, names))
+        case _:
+            return expression
+
+
+def _unify(theirs: tree.Arithmetic, ours: tree.Arithmetic, names: dict[str, tree.Arithmetic], second: Program) -> None:
+    """Let a size of the second spec be what stands in its place in the first; what cannot be read off stays a size of its own."""
+    match theirs, ours:
+        case tree.Reference(name=name), _ if name in second.sizes and second.sizes[name].value is None:
+            names.setdefault(name, ours)
+        case tree.Binary(), tree.Binary() if theirs.operator == ours.operator:
+            _unify(theirs.left, ours.left, names, second)
+            _unify(theirs.right, ours.right, names, second)
+        case _:
+            pass
+
+
+def _named(first: Program, second: Program, found: Mapping[str, tree.Arithmetic]) -> Names:
+    """Names for all sizes and numbers of the second spec; one that the first has, too, gets a number behind it."""
+    names: dict[str, tree.Arithmetic] = dict(found)
+    taken = {*first.sizes, *first.numbers}
+    for name in (*second.sizes, *second.numbers):
+        if name not in names:
+            free = next(one for one in _candidates(name) if one not in taken)
+            taken.add(free)
+            names[name] = tree.Reference(free)
+    return names
+
+
+def _candidates(name: str) -> Iterable[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}_{number}"
+        number += 1
+
+
+def _misfit(
+    message: str, statement: tree.Statement, others: Iterable[tuple[tree.Interface, tree.Statement]], way: str
+) -> Diagnostic:
+    listed = ", ".join(f"`{text_of(line.names[0])}`" for line, _ in others) or "nothing"
+    return Diagnostic(
+        "MIG704",
+        message,
+        Label(statement.span),
+        notes=(f"the other spec declares {listed}",),
+        helps=(f"give it the name of the other spec as a further one: `or NAME`; or {way}",),
+    )
+
+
+def definitions(first: Program, second: Program, names: Names) -> list[tree.Body]:
+    """The `size` and `number` statements of the composition."""
+    own = {name: reference.name for name, reference in names.items() if isinstance(reference, tree.Reference)}
+    bodies: list[tree.Body] = []
+    for kind, ours, theirs in ((tree.Sizes, first.sizes, second.sizes), (tree.Numbers, first.numbers, second.numbers)):
+        listed = list(ours.values())
+        for name, definition in theirs.items():
+            new = own.get(name)
+            if new is not None and new not in ours and new not in first.sizes:
+                value = None if definition.value is None else renamed(definition.value, names)
+                listed.append(replace(definition, name=new, value=value))
+        if listed:
+            bodies.append(kind(tuple(listed)))
+    return bodies

@@ -1,0 +1,182 @@
+"""The ops of a rule turned around: from the last to the first, each replaced by what undoes it.
+
+Arguments that the shapes settle are left out (`concat rows` is undone by `split rows`): the targets of the inverse have the shapes
+that the sources had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from migspec import dtypes
+from migspec.ops import Lost, Word
+from migspec.patterns import capture_names
+from migspec.rules import Operation
+from migspec.syntax import tree
+from migspec.text import Span
+
+_BY_BLOCKS = ("pad", "crop")
+_JOINING = ("concat", "sum", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """An op that its inverse undoes up to rounding, and how close that comes."""
+
+    span: Span
+    headline: str
+    bound: str
+
+
+class NoInverse(Exception):
+    """What is lost, in words that begin with the op, or why no rule of the language says it."""
+
+    def __init__(self, reason: str, span: Span | None, *helps: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.span = span
+        self.helps = helps
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The patterns that a rule reads and writes: what makes its bundles."""
+
+    sources: tuple[tree.Pattern, ...]
+    targets: tuple[tree.Pattern, ...]
+
+    def bundled(self) -> list[str]:
+        """The captures of the sources alone, the slowest first."""
+        return _alone(self.sources, self.targets)
+
+    def spread(self) -> list[str]:
+        """The captures of the targets alone, the slowest first."""
+        return _alone(self.targets, self.sources)
+
+
+def turned_around(
+    operations: Sequence[Operation], ops: Sequence[tree.Op], sides: Sides
+) -> tuple[list[tree.Op], list[Rounding]]:
+    """The ops that undo these, and what of them comes back rounded. Raises `NoInverse`."""
+    bundled, spread = sides.bundled(), sides.spread()
+    single = len(sides.sources) == 1 and not bundled
+    result: list[tree.Op] = []
+    rounding: list[Rounding] = []
+    waiting: list[tree.Op] = []  # what names a gate, until the inverse of the `gates` before it has named them
+    place = len(ops) - 1
+    before = _singles(ops, single, bundled)
+    named = 1 < len(spread) == sum(op.word == "unstack" for op in ops)  # each `unstack` is of one capture, in their order
+    while place >= 0:
+        op, word = ops[place], operations[place].word
+        if op.word in ("split", "unstack") and not before[place] and not (op.word == "unstack" and named):
+            raise NoInverse(f"`{op.word}` of several tensors leaves parts that no op joins again group by group", op.span)
+        if op.word == "stack" and op.argument("capture") is not None:
+            first = place
+            while first and ops[first - 1].word == "stack" and ops[first - 1].argument("capture") is not None:
+                first -= 1
+            result.extend(_unstacked(ops[first : place + 1], bundled))
+            place = first - 1
+            continue
+        if op.word == "unstack" and named:
+            result.append(tree.Op("stack", (("axis", op.argument("axis")), ("capture", spread.pop())), op.span))
+        else:
+            undone = _undone(op, word)
+            needs_blocks = (op.word == "add" and op.argument("gate") is not None) or (
+                op.word in _BY_BLOCKS and any(earlier.word == "gates" for earlier in ops[:place])
+            )
+            (waiting if needs_blocks else result).extend(undone)
+            if op.word == "gates":
+                result.extend(waiting)
+                waiting = []
+        rounding.extend(_rounding(op, word))
+        place -= 1
+    return [*result, *waiting], rounding
+
+
+def _singles(ops: Sequence[tree.Op], single: bool, bundled: Sequence[str]) -> list[bool]:
+    """Whether each op takes one tensor alone."""
+    stacked = 0
+    found = []
+    for op in ops:
+        found.append(single)
+        if op.word in ("split", "unstack"):
+            single = False
+        elif op.word in _JOINING:
+            single = True
+        elif op.word == "stack":
+            stacked += op.argument("capture") is not None
+            single = op.argument("capture") is None or stacked == len(bundled)
+    return found
+
+
+def _undone(op: tree.Op, word: Word) -> list[tree.Op]:
+    if op.word == "rearrange":
+        left, _, right = str(op.argument("pattern")).partition("->")
+        return [tree.Op("rearrange", (("pattern", f"{right.strip()} -> {left.strip()}"),), op.span)]
+    inverse = word.inverse()
+    dtype = op.argument("dtype")
+    if op.word == "cast" and dtype is not None and dtypes.itemsize(str(dtype)) < dtypes.itemsize("float32"):
+        inverse = Lost(f"`cast {dtype}` rounds")
+    if isinstance(inverse, Lost):
+        raise NoInverse(inverse.reason, op.span)
+    if op.word == "remap":
+        back = {"old": "new", "new": "old", "old_oov": "new_oov", "new_oov": "old_oov"}
+        exchanged = tuple((name, op.argument(back.get(name, name))) for name, _ in op.arguments if name != "content")
+        return [tree.Op("remap", exchanged, op.span)]
+    return [_written(one, word, op) for one in inverse]
+
+
+def _written(inverse: Word, word: Word, op: tree.Op) -> tree.Op:
+    """An op as it is written; an axis that was left out, and is the same, is left out again."""
+    arguments: list[tuple[str, tree.Argument]] = []
+    for one in fields(inverse):  # type: ignore[arg-type]  # every word is a dataclass
+        value = getattr(inverse, one.name)
+        if one.name == "axis" and value == getattr(word, "axis", None):
+            value = op.argument("axis")
+        arguments.append((one.name, value))
+    return tree.Op(inverse.word, tuple(arguments), op.span)
+
+
+def _rounding(op: tree.Op, word: Word) -> list[Rounding]:
+    if op.word == "add":
+        bound = "a value comes back within (2 |value| + |what is added|) * 2**-24 in float32, 2**-53 in float64"
+        return [Rounding(op.span, "what `add` adds is taken off again, up to rounding", bound)]
+    if op.word == "scale":
+        bound = "a value comes back within 3 |value| * 2**-24 in float32, 2**-53 in float64; by a power of two exactly"
+        return [Rounding(op.span, "what `scale` multiplies is divided again, up to rounding", bound)]
+    if op.word == "cast":
+        bound = "`migspec check` with both sides says which: MIG410 where precision was lost"
+        return [Rounding(op.span, "`cast` comes back bit for bit where it widens, and not where it rounds", bound)]
+    del word
+    return []
+
+
+def _unstacked(ops: Sequence[tree.Op], bundled: Sequence[str]) -> list[tree.Op]:
+    """What undoes a run of `stack {capture} AXIS`: the capture that varies slowest is taken apart first."""
+    captures = [str(op.argument("capture")) for op in ops]
+    axes = [op.argument("axis") for op in ops]
+    if captures == list(reversed([name for name in bundled if name in captures])):
+        return [tree.Op("unstack", (("axis", axis),), op.span) for op, axis in zip(reversed(ops), reversed(axes), strict=True)]
+    places: dict[str, int] = {}
+    for op, capture, axis in zip(ops, captures, axes, strict=True):
+        assert isinstance(axis, int)
+        if axis < 0:
+            raise NoInverse(
+                f"`stack {{{capture}}} {axis}` counts its axis from the end, and what is stacked first varies slowest",
+                op.span,
+                "count the axes of these `stack`s from the front",
+            )
+        places = {name: place + (place >= axis) for name, place in places.items()}
+        places[capture] = axis
+    result = []
+    for capture in (name for name in bundled if name in places):
+        place = places.pop(capture)
+        result.append(tree.Op("unstack", (("axis", place),), ops[0].span))
+        places = {name: other - (other > place) for name, other in places.items()}
+    return result
+
+
+def _alone(these: Sequence[tree.Pattern], others: Sequence[tree.Pattern]) -> list[str]:
+    elsewhere = {name for pattern in others for name in capture_names(pattern)}
+    return list(dict.fromkeys(name for pattern in these for name in capture_names(pattern) if name not in elsewhere))

@@ -1,0 +1,27 @@
+"""What an oracle is given: one case of a spec, with the values of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a reusable spec.
+
+    `sizes` and `numbers` are all that the spec defines, by name. `source` are random values of the variables of its `source` lines,
+    `target` what the spec makes of them: arrays by the first name of the line (`kernel`, or `layer_0/w` of a family). What is optional
+    and absent in this case is missing, and so is what the spec keeps. `random` is for whatever else an oracle draws, its inputs
+    first of all; the same case has the same one.
+    """
+
+    sizes: Mapping[str, int]
+    numbers: Mapping[str, int | float]
+    source: Mapping[str, numpy.ndarray]
+    target: Mapping[str, numpy.ndarray]
+    random: numpy.random.Generator

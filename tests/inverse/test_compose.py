@@ -1,0 +1,161 @@
+"""Two specs as one: it does what the two do one after the other."""
+
+from __future__ import annotations
+
+import numpy
+import pytest
+from inverting import bound, filled, numbered
+
+from migspec.compiler import check_spec, read_spec
+from migspec.compose import compose
+from migspec.diagnostics import SpecError
+from migspec.interface.example import Choice, example
+from migspec.invert import invert
+from migspec.library import load, read_vocabulary
+from migspec.resolve import resolve
+from migspec.syntax.format import format_spec
+from migspec.syntax.parse import parse
+from migspec.text import Text
+
+SPLIT = """
+size n, m
+source k [n + m, 4 * m]
+target a [n, 4 * m]
+target b [m, 4 * m]
+rename k -> a, b  split rows
+"""
+SWAPPED = """
+size x, h
+source a [x, 4 * h]
+source b [h, 4 * h]
+target left [4 * h, x]
+target right [4 * h, h]
+rename a -> left   gates icfo -> ifco  transpose
+rename b -> right  gates icfo -> ifco  transpose
+"""
+JOINED = """
+size x, h
+source a [x, 4 * h]
+source b [h, 4 * h]
+target whole [x + h, 4 * h]
+rename a, b -> whole  concat rows
+"""
+TURNED = """
+size x, h
+source one or p [4 * h, x]
+source two or q [4 * h, h]
+target a [x, 4 * h]
+target b [h, 4 * h]
+rename one -> a  transpose
+rename two -> b  transpose
+"""
+HEADS = """
+size width, heads
+source w [width, width]
+target w [width, heads, width / heads]
+rename w -> w  reshape
+"""
+FLAT = """
+size a, b, c
+number factor = 2.0
+source w [a, b, c]
+target w [c, b, a]
+target extra [c]
+rename w -> w  transpose  scale factor
+fill extra with factor
+"""
+DROPPED = """
+size n, m
+source a [n, 4 * m]
+source b [m, 4 * m]
+target a [n, 4 * m]
+same a
+drop b
+"""
+KEPT = """
+size n, m
+source k [n, 4 * m]
+source r [m, 4 * m]
+target a [n, 4 * m]
+target b [m, 4 * m]
+rename k -> a
+rename r -> b
+"""
+FAMILY = """
+size layers, n
+source l_{i}/w [n, n] for i < layers
+target block.{i}.w [n, n] for i < layers
+rename l_{i}/w -> block.{i}.w  transpose
+"""
+STACKED = """
+size depth, n
+source block.{i}.w [n, n] for i < depth
+target all [depth, n, n]
+rename block.{i}.w -> all  stack 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sizes"),
+    [
+        (SPLIT, SWAPPED, {"n": 3, "m": 2}),
+        (SPLIT, JOINED, {"n": 3, "m": 2}),
+        (TURNED, JOINED, {"x": 3, "h": 2}),
+        (KEPT, DROPPED, {"n": 3, "m": 2}),
+        (HEADS, FLAT, {"width": 6, "heads": 2}),
+        (FAMILY, STACKED, {"layers": 11, "n": 2}),
+        ("tf1/dense", "inverse torch/linear", {"inputs": 3, "units": 4}),
+        ("tf1/conv_2d", "inverse torch/conv_2d", {"height": 2, "width": 3, "inputs": 4, "filters": 5}),
+    ],
+)
+def test_the_composition_does_what_the_two_do(first: str, second: str, sizes: dict[str, int]) -> None:
+    one, two = text_of(first), text_of(second)
+    both = compose(one, two)
+    errors = [(found.code, found.message, found.notes) for found in check_spec(both).diagnostics]
+    assert not errors, (both.content, errors)
+    assert format_spec(parse(both)[0]) == both.content
+    programs = [resolve(text, load, read_vocabulary)[0] for text in (one, two, both)]
+    own = {name: sizes[name] for name in programs[0].sizes if name in sizes}
+    assert len(own) == len(sizes), (list(programs[0].sizes), sizes)
+    start = example(programs[0], Choice(own, present=optional(programs[0])))
+    middle = start.target
+    whole = example(programs[2], Choice(own, present=optional(programs[2])))
+    values = numbered(start.source)
+    step = filled(bound(one.content, start.source, middle), values)
+    expected = filled(bound(two.content, middle, whole.target), step)
+    got = filled(bound(both.content, whole.source, whole.target), values)
+    assert set(got) == set(expected) == {variable.name for variable in whole.target}
+    assert all(numpy.array_equal(got[name], expected[name]) for name in got)
+
+
+def optional(program) -> frozenset[int]:
+    return frozenset(number for number, (line, _) in enumerate(program.interface) if line.if_present)
+
+
+def text_of(spec: str) -> Text:
+    if "\n" in spec:
+        return Text("folder/spec.mig", spec.lstrip())
+    if spec.startswith("inverse "):
+        return invert(read_spec(spec.removeprefix("inverse "))).text
+    return read_spec(spec)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "words"),
+    [
+        (SPLIT, FAMILY, "MIG704", "makes no"),
+        (SPLIT, SPLIT, "MIG704", "takes no"),
+        (SPLIT, DROPPED, "MIG703", "no one rule"),
+        ("rename a -> b\n", SPLIT, "MIG704", "no interface"),
+        (SPLIT, SWAPPED.replace("rename b -> right  gates icfo -> ifco  transpose", "rename b -> right  transpose"), "MIG703", "no one rule"),
+        (SPLIT.replace("[n, 4 * m]\ntarget b", "[n, 4 * m, 1]\ntarget b"), SWAPPED, "MIG704", "axes"),
+        ("use tf1/dense  a -> b\nsource a/kernel [1, 2]\ntarget b/kernel [1, 2]\n", HEADS.replace(" w ", " b/kernel "), "MIG703", "uses others"),
+        (SPLIT + "rename [", SWAPPED, "MIG101", ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, code: str, words: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        compose(Text("one.mig", first.lstrip()), Text("two.mig", second.lstrip()))
+    assert {one.code for one in refused.value.diagnostics} == {code}
+    assert any(words in one.message for one in refused.value.diagnostics)
+    assert all(one.helps or code == "MIG704" for one in refused.value.diagnostics)

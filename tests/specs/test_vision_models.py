@@ -1,0 +1,249 @@
+"""The specs of vision models: TF-slim's own code and Keras' own, random weights, and what both compute.
+
+The nets of TF-slim are those of the package tf-slim, and for the MobileNets those of tensorflow/models, which come with the package
+tf-models-research-object-detection (`pip install --no-deps` is enough, and takes nothing else with it).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tensorflow = pytest.importorskip("tensorflow", reason="needs TensorFlow, which builds the nets of TF-slim")
+tf_keras = pytest.importorskip("tf_keras", reason="needs tf_keras, where TensorFlow looks for the batch norm of TF-slim")
+tf_slim = pytest.importorskip("tf_slim", reason="needs tf-slim, whose nets are the old side")
+keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3, whose applications are the new side")
+
+import migspec  # noqa: E402
+from migspec.resources import library_path  # noqa: E402
+
+v1 = tensorflow.compat.v1
+applications = keras.applications
+CLASSES = 11
+RANGES = {
+    "gamma": (0.7, 1.3),
+    "beta": (-0.3, 0.3),
+    "moving_mean": (-0.3, 0.3),
+    "moving_variance": (0.7, 1.3),
+    "biases": (-0.3, 0.3),
+}
+
+
+@pytest.fixture(autouse=True)
+def _legacy_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow looks for the batch norm of TF-slim in `tf_keras.legacy_tf_layers`, which tf_keras now keeps below `src`."""
+    name = "legacy_tf_layers.normalization"
+    monkeypatch.setitem(sys.modules, f"tf_keras.{name}", importlib.import_module(f"tf_keras.src.{name}"))
+
+
+@pytest.fixture
+def mobilenets(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+    """TF-slim's modules `mobilenet_v1` and `mobilenet_v2`."""
+    nets = pytest.importorskip(
+        "object_detection.nets",
+        reason="needs the MobileNets of TF-slim: pip install --no-deps tf-models-research-object-detection",
+    )
+    monkeypatch.setitem(sys.modules, "nets", nets)  # the name by which its modules import each other
+    return importlib.import_module("nets.mobilenet_v1"), importlib.import_module("nets.mobilenet.mobilenet_v2")
+
+
+class Slim:
+    """A net of TF-slim with random weights: its checkpoint, its variables, what it computes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        net: Callable[[Any], Any],
+        scope: dict[Any, Any],
+        images: Any,
+        *,
+        extra: Callable[[], object] = v1.train.get_or_create_global_step,
+        ranges: dict[str, tuple[float, float]] | None = None,
+    ) -> None:
+        with tensorflow.Graph().as_default():
+            inputs = v1.placeholder(tensorflow.float32, images.shape)
+            with tf_slim.arg_scope(scope):
+                logits = net(inputs)[0]
+            self.weights = {variable.op.name for variable in v1.global_variables()}
+            extra()
+            values = [
+                variable.assign(_random(variable, seed, ranges or {})) for seed, variable in enumerate(v1.global_variables())
+            ]
+            with v1.Session() as session:
+                session.run(values)
+                self.path = v1.train.Saver().save(session, str(folder / "model.ckpt"), write_meta_graph=False)
+                self.outputs = session.run(logits, {inputs: images}).reshape(len(images), -1)
+
+
+def _random(variable: Any, seed: int, ranges: dict[str, tuple[float, float]]) -> Any:
+    """Values that neither vanish nor explode through fifty layers (He's range)."""
+    shape = variable.shape.as_list()
+    if not variable.dtype.base_dtype.is_floating:
+        return tensorflow.constant(7, variable.dtype.base_dtype, shape)
+    if variable.op.name in ranges:
+        low, high = ranges[variable.op.name]
+    elif len(shape) == 4:
+        inputs = numpy.prod(shape[:2]) * (1 if variable.op.name.endswith("depthwise_weights") else shape[2])
+        low, high = -float(numpy.sqrt(6 / inputs)), float(numpy.sqrt(6 / inputs))
+    else:
+        low, high = RANGES.get(variable.op.name.rpartition("/")[2], (-1.0, 1.0))
+    return v1.random_uniform(shape, low, high, seed=seed + 1)
+
+
+def images(size: int, high: float = 1.0) -> Any:
+    return numpy.random.default_rng(5).uniform(-high, high, (2, size, size, 3)).astype(numpy.float32)
+
+
+def migrated(spec: Path | str, slim: Slim, model: Any, *, left_behind: frozenset[str] = frozenset({"global_step"})) -> Any:
+    """The Keras model with slim's weights; nothing is allowed, every weight of the net moves, the rest is dropped by name."""
+    path = spec if isinstance(spec, Path) else library_path() / "models" / f"{spec}.mig"
+    migration = migspec.compile(path, slim.path, model)
+    assert {name for move in migration.plan.moves for name in move.sources} == slim.weights
+    assert {left.variable for left in migration.plan.dropped} == left_behind
+    assert not migration.plan.kept and not migration.plan.allowed
+    migration.apply()
+    return model
+
+
+def largest_difference(slim: Slim, model: Any, inputs: Any) -> float:
+    outputs = numpy.asarray(model(inputs, training=False))
+    assert 0.1 <= outputs.std() <= 100, "outputs that are all alike would show nothing"
+    print("DIFF", float(numpy.abs(outputs - slim.outputs).max()), outputs.std())
+    return float(numpy.abs(outputs - slim.outputs).max())
+
+
+def rebuilt(model: Any, replacement: Callable[[Any], Any | None]) -> Any:
+    """The model with some layers replaced: what its specs tell the user to do for equal outputs."""
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: replacement(layer) or type(layer).from_config(layer.get_config())
+    )
+
+
+def pooled_as_same(layer: Any) -> Any | None:
+    """The first pooling padded as TensorFlow's SAME."""
+    if layer.name == "pool1_pad":
+        return keras.layers.Activation("linear", name=layer.name)
+    if layer.name == "pool1_pool":
+        return keras.layers.MaxPooling2D(3, 2, padding="same", name=layer.name)
+    return None
+
+
+class PaddedConv2D(keras.layers.Conv2D):  # type: ignore[misc]
+    """A 3x3 convolution of stride 2, padded by 1 at both ends, as TF-slim's `conv2d_same`."""
+
+    def call(self, inputs: Any) -> Any:
+        return super().call(keras.ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]]))
+
+
+class SubsampledAdd(keras.layers.Layer):  # type: ignore[misc]
+    """Every second place of the shortcut, plus the residual, as the last unit of a block of TF-slim."""
+
+    def call(self, inputs: Any) -> Any:
+        shortcut, residual = inputs
+        return shortcut[:, ::2, ::2] + residual
+
+
+def strides_as_slim(layer: Any) -> Any | None:
+    """Stride 2 in the last units of the first three blocks, not in the first units of the last three."""
+    if re.fullmatch(r"conv[345]_block1_[01]_conv", layer.name):
+        return type(layer).from_config(layer.get_config() | {"strides": 1})
+    if re.fullmatch(r"(conv2_block3|conv3_block4|conv4_block6)_2_conv", layer.name):
+        return PaddedConv2D.from_config(layer.get_config() | {"strides": 2, "padding": "valid"})
+    if re.fullmatch(r"(conv2_block3|conv3_block4|conv4_block6)_add", layer.name):
+        return SubsampledAdd(name=layer.name)
+    return pooled_as_same(layer)
+
+
+def resnet(module: str, name: str) -> tuple[Callable[[Any], Any], dict[Any, Any]]:
+    found = importlib.import_module(f"tf_slim.nets.{module}")
+    return partial(getattr(found, name), num_classes=CLASSES, is_training=False), found.resnet_arg_scope()
+
+
+def keras_model(constructor: Callable[..., Any], size: int, classes: int = CLASSES, **arguments: Any) -> Any:
+    return constructor(weights=None, input_shape=(size, size, 3), classes=classes, classifier_activation=None, **arguments)
+
+
+def test_resnet_v1_50_with_strides_and_padding_of_slim(tmp_path: Path) -> None:
+    def extra() -> None:
+        v1.train.get_or_create_global_step()
+        v1.get_variable("resnet_v1_50/mean_rgb", [3])
+        v1.get_variable("resnet_v1_50/conv1/weights/Momentum", [7, 7, 3, 64])
+
+    slim = Slim(tmp_path, *resnet("resnet_v1", "resnet_v1_50"), images(64), extra=extra)
+    model = rebuilt(keras_model(applications.ResNet50, 64), strides_as_slim)
+    left_behind = frozenset({"global_step", "resnet_v1_50/mean_rgb", "resnet_v1_50/conv1/weights/Momentum"})
+    assert largest_difference(slim, migrated("resnet_v1", slim, model, left_behind=left_behind), images(64)) <= 1e-4
+
+
+def test_resnet_v2_50_with_padding_of_slim(tmp_path: Path) -> None:
+    slim = Slim(tmp_path, *resnet("resnet_v2", "resnet_v2_50"), images(64))
+    model = rebuilt(keras_model(applications.ResNet50V2, 64), pooled_as_same)
+    assert largest_difference(slim, migrated("resnet_v2", slim, model), images(64)) <= 1e-4
+
+
+def test_resnet_v2_50_as_it_is_on_odd_sizes(tmp_path: Path) -> None:
+    """Small inputs and large biases: whatever the first pooling sees is above its padding of zeros."""
+    slim = Slim(
+        tmp_path, *resnet("resnet_v2", "resnet_v2_50"), images(65, 0.1), ranges={"resnet_v2_50/conv1/biases": (1.0, 2.0)}
+    )
+    model = migrated("resnet_v2", slim, keras_model(applications.ResNet50V2, 65))
+    assert largest_difference(slim, model, images(65, 0.1)) <= 1e-4
+
+
+def test_vgg_16(tmp_path: Path) -> None:
+    nets = importlib.import_module("tf_slim.nets.vgg")
+    net = partial(nets.vgg_16, num_classes=CLASSES, is_training=False)
+    slim = Slim(tmp_path, net, nets.vgg_arg_scope(), images(224)[:1])
+    assert largest_difference(slim, migrated("vgg", slim, keras_model(applications.VGG16, 224)), images(224)[:1]) <= 1e-4
+
+
+@pytest.mark.parametrize("multiplier", [0.25, 1.0])
+def test_mobilenet_v1(tmp_path: Path, mobilenets: tuple[ModuleType, ModuleType], multiplier: float) -> None:
+    nets, _ = mobilenets
+    net = partial(nets.mobilenet_v1, num_classes=CLASSES, is_training=False, depth_multiplier=multiplier)
+    slim = Slim(tmp_path, net, nets.mobilenet_v1_arg_scope(is_training=False), images(64))
+    model = migrated("mobilenet_v1", slim, keras_model(applications.MobileNet, 64, alpha=multiplier))
+    assert largest_difference(slim, model, images(64)) <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("variant", "multiplier", "size"), [("mobilenet_v2_035", 0.35, 64), ("mobilenet", 1.0, 65), ("mobilenet_v2_140", 1.4, 64)]
+)
+def test_mobilenet_v2(
+    tmp_path: Path, mobilenets: tuple[ModuleType, ModuleType], variant: str, multiplier: float, size: int
+) -> None:
+    _, nets = mobilenets
+    net = partial(getattr(nets, variant), num_classes=CLASSES, is_training=False)
+    slim = Slim(tmp_path, net, nets.training_scope(is_training=False), images(size))
+    model = migrated("mobilenet_v2", slim, keras_model(applications.MobileNetV2, size, alpha=multiplier))
+    assert largest_difference(slim, model, images(size)) <= 1e-4
+
+
+def test_the_background_left_out_and_averages_dropped(tmp_path: Path, mobilenets: tuple[ModuleType, ModuleType]) -> None:
+    nets, _ = mobilenets
+
+    def extra() -> None:
+        step = v1.train.get_or_create_global_step()
+        tensorflow.train.ExponentialMovingAverage(0.9999, step).apply(v1.global_variables("MobilenetV1/Logits"))
+
+    net = partial(nets.mobilenet_v1, num_classes=CLASSES, is_training=False, depth_multiplier=0.25)
+    slim = Slim(tmp_path, net, nets.mobilenet_v1_arg_scope(is_training=False), images(64), extra=extra)
+    spec = tmp_path / "mobilenet.mig"
+    text = (library_path() / "models" / "mobilenet_v1.mig").read_text()
+    spec.write_text(re.sub(r"(-> conv_preds/(kernel|bias))", r"\1  slice columns [1:]", text))
+    logits = "MobilenetV1/Logits/Conv2d_1c_1x1"
+    averages = frozenset(f"{logits}/{name}/ExponentialMovingAverage" for name in ("weights", "biases"))
+    model = keras_model(applications.MobileNet, 64, CLASSES - 1, alpha=0.25)
+    slim.outputs = slim.outputs[:, 1:]
+    assert largest_difference(slim, migrated(spec, slim, model, left_behind=averages | {"global_step"}), images(64)) <= 1e-4
