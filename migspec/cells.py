@@ -22,6 +22,8 @@ _TF1_GRU = re.compile(r"(gru_cell|gru_block_cell|gru_block_cell_v2|GRUCell|GRUBl
 _TF1_BIASES = ("bias", "biases", "Linear/Bias")
 _TF1_KERNELS = ("kernel", "weights", "Linear/Matrix")
 _TORCH = re.compile(r"(weight|bias)_[ih]h(_l[0-9]+(_reverse)?)?")
+_PERHAPS = re.compile(r"(?i:lstm|gru)|weight_hh")
+"""What stands in the name of every variable of a TF1 or PyTorch cell, or of its recurrent sibling."""
 _AVERAGED = "/ExponentialMovingAverage"  # tf.train.ExponentialMovingAverage: as good a weight as the one that it averages
 
 
@@ -41,6 +43,10 @@ class Cells:
         self._shapes = {normal_name(variable.name): variable for variable in variables}
         self._recurrent = {name.rpartition("/")[0] for name in self._shapes if name.rpartition("/")[2] == "recurrent_kernel"}
         self._tf1: dict[str, Cell | None] = {"": None}
+
+    def any(self) -> bool:
+        """Whether some variable may belong to a cell: one look at all names, where most maps have none."""
+        return bool(self._recurrent) or _PERHAPS.search("\n".join(self._shapes)) is not None
 
     def of(self, variable: Variable) -> Cell | None:
         """The cell of a variable, None if it belongs to none."""

@@ -200,9 +200,10 @@ class _Slots:
             )
         else:
             message = f"there is no target variable `{called}`, the slot of `{weight.name}`"
+            alike = [one.name for one in side.index.map if one.shape == weight.shape]
             helps = (
                 f"leave the old one behind: `drop {has.name}`",
-                *(nearest_variables(called, side.index.map)[:2] or (_BUILD,)),
+                *(nearest_variables(called, side.index.map, alike)[:2] or (_BUILD,)),
             )
         self._problems.add(
             (code, self._rule, name.side.word),

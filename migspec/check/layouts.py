@@ -22,6 +22,8 @@ _TF1_LSTM_ORDER = "icfo"
 def check_layouts(binding: Binding) -> Iterator[Diagnostic]:
     """The rules on gates and forget biases (errors), and gate orders that are not those of the cells recognised (warnings)."""
     source_cells, target_cells = Cells(binding.source), Cells(binding.target)
+    if not (source_cells.any() or target_cells.any()):
+        return
     problems = Problems()
     for bound in binding.bound:
         old = [(source, source_cells.of(source)) for source in bound.sources]

@@ -49,7 +49,7 @@ def check_interface(program: Program, given: Mapping[str, int | float] | None = 
     choices = list(_choices(program, given or {}))
     if not choices:
         return (no_sizes(program),)
-    clash = next((one for choice in choices for one in _clashes(program, example(program, choice))), None)
+    clash = next((one for choice in choices for one in clashes(program, example(program, choice))), None)
     if clash is not None:
         return (clash,)
     cases = [_tried(program, choice) for choice in choices]
@@ -208,7 +208,7 @@ def _lasting(cases: Sequence[_Case]) -> Iterator[Diagnostic]:
                 yield one
 
 
-def _clashes(program: Program, one: Example) -> Iterator[Diagnostic]:
+def clashes(program: Program, one: Example) -> Iterator[Diagnostic]:
     """The error for two lines of a side that declare a variable of one name."""
     for first, second, name in one.clashes:
         places = [_name(program, number, one.choice).span for number in (first, second)]

@@ -42,7 +42,8 @@ class Example:
     """The variables that an interface declares for one choice.
 
     `values` are all sizes and numbers. By side and name of a variable, `called` tells what the spec calls it, which is the first name of
-    its line, and `lines` which line declares it (a place in `Program.interface`). `clashes` are pairs of lines (places in `Program.interface`) that give two variables of a side one name, each with that name.
+    its line, and `lines` which line declares it (a place in `Program.interface`). `clashes` are pairs of lines that give two variables of
+    a side one name, each with that name.
     """
 
     choice: Choice

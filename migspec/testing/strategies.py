@@ -39,7 +39,9 @@ def require_hypothesis() -> None:
     from importlib.util import find_spec
 
     if find_spec("hypothesis") is None:
-        raise file_error("MIG513", "migspec.testing", "cases are drawn by hypothesis", helps=("pip install 'migspec[testing]'",))
+        raise file_error(
+            "MIG513", "migspec.testing", "cases are drawn by hypothesis", helps=("pip install 'migspec[testing]'",)
+        )
 
 
 def trials(subject: Subject) -> SearchStrategy[Trial]:

@@ -55,7 +55,9 @@ def open_subject(spec: str | Path | Text) -> Subject:
                     "MIG712",
                     "the spec has no interface, so there is nothing to test it with",
                     file=text.name,
-                    helps=("give it `source` and `target` lines with sizes; or test it on its two files, with `migspec check`",),
+                    helps=(
+                        "give it `source` and `target` lines with sizes; or test it on its two files, with `migspec check`",
+                    ),
                 )
             ]
         )

@@ -96,7 +96,9 @@ def _drawn(variable: Variable, given: tuple[float, float] | None, generator: num
         case "boolean":
             return generator.integers(0, 1, variable.shape, endpoint=True).astype(dtype)
         case "complex":
-            return (generator.uniform(low, high, variable.shape) + 1j * generator.uniform(low, high, variable.shape)).astype(dtype)
+            return (generator.uniform(low, high, variable.shape) + 1j * generator.uniform(low, high, variable.shape)).astype(
+                dtype
+            )
         case "string" | "opaque":
             texts = numpy.empty(variable.shape, dtype)
             texts.reshape(-1)[:] = [str(number).encode() for number in generator.integers(0, _STRINGS, variable.size)]

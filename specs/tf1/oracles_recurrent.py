@@ -38,7 +38,9 @@ def basic_lstm(case: Case) -> _Outputs:
 
     old = []
     for kind, scope in ((legacy_cells.BasicLSTMCell, "basic_lstm_cell"), (legacy_cells.LSTMCell, "lstm_cell")):
-        outputs, (new_c, new_h) = _in_session(lambda kind=kind: run(kind(units, forget_bias=bias)), case.source, f"rnn/{scope}/")
+        outputs, (new_c, new_h) = _in_session(
+            lambda kind=kind: run(kind(units, forget_bias=bias)), case.source, f"rnn/{scope}/"
+        )
         old.append([outputs, new_h, new_c])
     old.append(_block_lstm(case, inputs, h, c, bias))
     layer = keras.layers.LSTM(units, return_sequences=True, return_state=True, name="lstm")
@@ -92,9 +94,7 @@ def bidirectional_lstm(case: Case) -> _Outputs:
 
     def run() -> Any:
         cells = [legacy_cells.BasicLSTMCell(units, forget_bias=bias) for _ in range(2)]
-        states = [
-            legacy_cells.LSTMStateTuple(tensorflow.constant(c), tensorflow.constant(h)) for h, c in ((fh, fc), (bh, bc))
-        ]
+        states = [legacy_cells.LSTMStateTuple(tensorflow.constant(c), tensorflow.constant(h)) for h, c in ((fh, fc), (bh, bc))]
         return _bidirectional(cells, inputs, states)
 
     outputs, ((old_fc, old_fh), (old_bc, old_bh)) = _in_session(run, case.source, "bidirectional_rnn/")
@@ -202,9 +202,9 @@ def attention(case: Case) -> _Outputs:
     """
     import keras
     import tensorflow
-    import tf_keras
+    from tf_keras.api._v1.keras.__internal__.legacy import layers as tf_layers
 
-    dense, scope = tf_keras.__internal__.legacy.layers.dense, tensorflow.compat.v1.variable_scope
+    dense, scope = tf_layers.dense, tensorflow.compat.v1.variable_scope
     hidden, heads, width = (case.sizes[name] for name in ("hidden", "heads", "head_dim"))
     inputs = case.random.normal(size=(_BATCH, _STEPS, hidden)).astype("float32")
 
@@ -287,9 +287,7 @@ def _in_session(build: Callable[[], Any], values: Mapping[str, _Array], scope: s
         return session.run(outputs)
 
 
-def _in_keras(
-    layer: Any, inputs: _Array, values: Mapping[str, _Array], scope: str, states: list[_Array]
-) -> list[_Array]:
+def _in_keras(layer: Any, inputs: _Array, values: Mapping[str, _Array], scope: str, states: list[_Array]) -> list[_Array]:
     """What a Keras layer gives from these states: its outputs, then its final states."""
     import keras
 

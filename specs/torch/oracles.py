@@ -264,8 +264,10 @@ def _attention(case: Case, keys: int, values: int, source: Mapping[str, Any]) ->
 
     heads, dim = case.sizes["heads"], case.sizes["dim"]
     bias = any("bias" in name for name in source)
-    query = _uniform(case, (_BATCH, _STEPS, heads * dim))
-    key, value = (_uniform(case, (_BATCH, _STEPS + 1, length)) for length in (keys, values))
+    # More steps than heads: where they are as many, and heads have the size 1, Keras 3.15 on TensorFlow takes a bias [heads, 1]
+    # for one of the steps (`add` in keras/src/backend/tensorflow/numpy.py).
+    query = _uniform(case, (_BATCH, heads + 1, heads * dim))
+    key, value = (_uniform(case, (_BATCH, heads + 2, length)) for length in (keys, values))
     old = torch.nn.MultiheadAttention(heads * dim, heads, bias=bias, kdim=keys, vdim=values, batch_first=True)
     _loaded(old, source, _OPTIONAL)
     with torch.no_grad():

@@ -21,7 +21,7 @@ from migspec.variables import VariableMap
 
 LISTED = [
     f"MIG{number}"
-    for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 414), range(501, 519), range(601, 609), range(701, 705))
+    for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 414), range(501, 519), range(601, 609), range(701, 705), range(710, 718))
 ]
 HEADINGS = ["## What it means", "## Example", "## How to mend it"]
 
@@ -68,7 +68,7 @@ def test_a_page_is_built_like_the_others(code: str) -> None:
 @pytest.mark.parametrize("code", LISTED)
 def test_an_example_stands_on_every_page(code: str) -> None:
     infos = {info for info, _ in BLOCK.findall(explain(code).text) if not info.startswith(TOKENS)}
-    assert infos <= {"mig", "mig wrong", "source", "target", "console", "python", "json"}
+    assert infos <= {"mig", "mig wrong", "source", "target", "console", "python", "json", "toml"}
     if code < "MIG500":
         assert "mig" in infos
         assert "mig wrong" in infos or code in NOTES | OF_TWO_FILES

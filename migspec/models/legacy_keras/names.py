@@ -52,7 +52,8 @@ def named_variables(model: Any) -> list[tuple[Variable, Any]]:
     checkpoint (`layer_with_weights-0/kernel`). Metrics are not part of it.
 
     The variables of a compiled model's optimizer stand behind those of the model, marked as such: under their own names, as in a
-    legacy `.h5` file of the model, and that in a TensorFlow checkpoint is an alias.
+    legacy `.h5` file of the model. Aliases are that name with the optimizer's in front or without, and that in a TensorFlow
+    checkpoint.
     """
     variables = list({id(variable): variable for variable in model.variables}.values())
     state = _of_optimizer(model)
@@ -75,8 +76,10 @@ def named_variables(model: Any) -> list[tuple[Variable, Any]]:
     for number, variable in enumerate(state):
         own, stored = str(variable.name).removesuffix(":0"), object_paths.get(id(variable))
         names = (own, *([] if stored is None else [stored]), f"optimizer/{number}/{own}")
+        around = f"{model.optimizer.name}/"  # stands in front if training made the variable, and not if `build` did
+        other = own.removeprefix(around) if own.startswith(around) else around + own
         shape = tuple(int(length) for length in variable.shape)
-        candidates.append(Candidates(shape, str(variable.dtype.name), names, (stored,), of_optimizer=True))
+        candidates.append(Candidates(shape, str(variable.dtype.name), names, (other, stored), of_optimizer=True))
     return list(zip(named(candidates), (*variables, *state), strict=True))
 
 

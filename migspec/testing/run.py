@@ -1,0 +1,159 @@
+"""Properties of a spec tried in many cases; what fails is shrunk to the smallest sizes that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from migspec.diagnostics import Diagnostic, SpecError
+from migspec.interface.check import no_sizes
+from migspec.testing.failure import PropertyFailure
+from migspec.testing.properties import INTERFACE, PROPERTIES, Property
+from migspec.testing.strategies import require_hypothesis, trials
+from migspec.testing.subject import Subject, open_subject
+from migspec.testing.trial import Trial
+
+EXAMPLES = 25
+"""How many cases a property is tried in, where nobody says."""
+
+_SHRINKS = 150  # cases that are tried to make a failing one smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one property of a spec: in how many cases it was tried, the largest difference if it measures one, why it was
+    skipped, what is wrong, and which sizes whoever uses the spec must give it."""
+
+    property: Property
+    status: Literal["held", "failed", "skipped"]
+    cases: int = 0
+    difference: float | None = None
+    reason: str | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+
+def run_property(subject: Subject, one: Property, *, examples: int = EXAMPLES, seed: int = 0) -> Outcome:
+    """Try one property in `examples` cases. The same spec, seed and examples give the same cases.
+
+    Raises `SpecError` (MIG513) without hypothesis.
+    """
+    require_hypothesis()
+    try:
+        reason = one.inapplicable(subject)
+    except SpecError as error:
+        return Outcome(one, "failed", diagnostics=error.diagnostics)
+    if reason is not None:
+        return Outcome(one, "skipped", reason=reason)
+    return _Run(subject, one).outcome(examples, seed)
+
+
+def run_properties(
+    subject: Subject, *, examples: int = EXAMPLES, seed: int = 0, skip: Collection[str] = ()
+) -> Iterator[Outcome]:
+    """Try every property, but for those whose names are in `skip`. Where the interface does not hold, nothing else is tried."""
+    for one in PROPERTIES:
+        if one.name in skip:
+            yield Outcome(one, "skipped", reason="not asked for")
+            continue
+        outcome = run_property(subject, one, examples=examples, seed=seed)
+        yield outcome
+        if outcome.status == "failed" and one is INTERFACE:
+            for other in PROPERTIES:
+                if other is not INTERFACE:
+                    yield Outcome(other, "skipped", reason="the interface does not hold")
+            return
+
+
+def assert_sound(
+    spec: str | Path, *, examples: int = EXAMPLES, seed: int = 0, skip: Collection[str] = ()
+) -> tuple[Outcome, ...]:
+    """Every property of a spec, in a test of one's own. Raises `PropertyFailure`, an AssertionError, with what does not hold, and
+    `SpecError` as `open_subject` does; returns what was tried, and what was skipped and why."""
+    outcomes = tuple(run_properties(open_subject(spec), examples=examples, seed=seed, skip=skip))
+    found = [diagnostic for outcome in outcomes for diagnostic in outcome.diagnostics]
+    if found:
+        raise PropertyFailure(found)
+    return outcomes
+
+
+class _Run:
+    """One property in many cases. What is found out about a case is remembered: a case that is shrunk is looked at more than once."""
+
+    def __init__(self, subject: Subject, one: Property) -> None:
+        self._subject, self._property = subject, one
+        self._cases = 0
+        self._difference: float | None = None
+        self._parameters: dict[str, None] = {}
+        self._failures: dict[object, PropertyFailure] = {}
+        self._shrinks = 0
+
+    def outcome(self, examples: int, seed: int) -> Outcome:
+        """Let hypothesis draw the cases, and make a failing one smaller."""
+        import hypothesis
+        from hypothesis import HealthCheck, Phase, Verbosity, settings
+        from hypothesis.errors import Flaky, Unsatisfiable
+
+        run = hypothesis.seed(seed)(
+            settings(
+                max_examples=examples,
+                database=None,
+                deadline=None,
+                derandomize=False,
+                phases=(Phase.generate, Phase.shrink),
+                print_blob=False,
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+                verbosity=Verbosity.quiet,
+            )(hypothesis.given(trials(self._subject))(self._try))
+        )
+        try:
+            run()
+        except PropertyFailure as failure:
+            return self._finished("failed", failure.diagnostics)
+        except Unsatisfiable:
+            return self._finished("failed", (no_sizes(self._subject.program),))
+        except Flaky:
+            return self._finished("failed", (self._unsteady(),))
+        return self._finished("held")
+
+    def _try(self, trial: Trial) -> None:
+        example = trial.held.example
+        choice = example.choice
+        key = (tuple(choice.sizes.items()), choice.generation, choice.present, tuple(choice.numbers.items()), trial.seed)
+        if key in self._failures:
+            raise self._failures[key]
+        if self._failures:
+            self._shrinks += 1
+            if self._shrinks > _SHRINKS:
+                return
+        else:
+            self._cases += 1
+        self._parameters |= dict.fromkeys(trial.held.parameters)
+        try:
+            difference = self._property.holds(trial)
+        except PropertyFailure as failure:
+            self._failures[key] = failure
+            raise
+        if difference is not None and not self._failures:
+            self._difference = max(difference, self._difference or 0.0)
+
+    def _finished(self, status: Literal["held", "failed"], diagnostics: tuple[Diagnostic, ...] = ()) -> Outcome:
+        return Outcome(
+            self._property,
+            status,
+            self._cases,
+            self._difference,
+            diagnostics=diagnostics,
+            parameters=tuple(self._parameters),
+        )
+
+    def _unsteady(self) -> Diagnostic:
+        return Diagnostic(
+            "MIG717",
+            f"`{self._property.name}` has two answers for one case",
+            file=str(self._subject.settings.path),
+            helps=("an oracle draws all that is random from `case.random`, and keeps nothing from one case to the next",),
+        )
