@@ -18,7 +18,7 @@ def library_path() -> Path:
 
 
 def schema_path(name: str) -> Path:
-    """The JSON Schema of this name, `plan`, `variable_map`, `difference`, `specs` or `diagnostics`."""
+    """The JSON Schema of this name, `plan`, `variable_map`, `difference`, `specs`, `test` or `diagnostics`."""
     return _PACKAGE / "schemas" / f"{name}.schema.json"
 
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "specs": "list the specs that there are to use, or show one",
     "invert": "write the inverse of a spec",
     "compose": "write two specs, one after the other, as one",
+    "test": "try reusable specs at many sizes",
     "explain": "explain the code of a diagnostic",
     "fmt": "format specs",
     "demo": "migrate a TensorFlow 1 LSTM into Keras, before your eyes",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Case:
     """One case of a reusable spec.
 
@@ -25,3 +25,8 @@ class Case:
     source: Mapping[str, numpy.ndarray]
     target: Mapping[str, numpy.ndarray]
     random: numpy.random.Generator
+
+    def __repr__(self) -> str:
+        """The sizes, numbers and names, as a test that fails shows them; the values would be too long to read."""
+        values = ", ".join(f"{name}={value:g}" for name, value in (*self.sizes.items(), *self.numbers.items()))
+        return f"Case({values}; source {', '.join(self.source)}; target {', '.join(self.target)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import traceback
@@ -14,6 +15,7 @@ from typing import Any
 import numpy
 
 from migspec.diagnostics import Diagnostic, SpecError
+from migspec.models.startup_log import tensorflow_starts_quietly
 from migspec.testing.case import Case
 from migspec.testing.settings import Settings
 
@@ -47,8 +49,9 @@ def load_oracle(settings: Settings) -> Oracle:
     assert settings.oracle is not None
     place, _, name = settings.oracle.rpartition(":")
     try:
-        module = _module_of(settings.path.parent / place) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # whatever a module may raise when it is imported
+        with _in_its_folder(settings):
+            module = _module_of(settings.path.parent / place) if place.endswith(".py") else importlib.import_module(place)
+    except (Exception, SystemExit) as error:  # whatever a module may raise when it is imported
         raise SpecError([_problem(settings, "the oracle cannot be loaded", *_told(error))]) from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -84,8 +87,9 @@ def _module_of(path: Path) -> Any:
 def largest_difference(settings: Settings, oracle: Oracle, case: Case) -> tuple[float, str]:
     """By how much the outputs differ at most, and where; infinite where one is not finite. Raises `OracleFailure`."""
     try:
-        result = oracle(case)
-    except Exception as error:  # whatever a framework may raise
+        with _in_its_folder(settings):
+            result = oracle(case)
+    except (Exception, SystemExit) as error:  # whatever a framework may raise
         raise OracleFailure(_problem(settings, "the oracle raised an exception", *_told(error))) from error
     if not isinstance(result, tuple) or len(result) != 2:
         raise OracleFailure(
@@ -137,7 +141,22 @@ def _called(path: str) -> str:
     return f"output{path}" if path else "the output"
 
 
-def _told(error: Exception) -> tuple[str, ...]:
+@contextlib.contextmanager
+def _in_its_folder(settings: Settings) -> Iterator[None]:
+    """Within this, modules beside the spec can be imported, and those of the current directory, if no installed one is called so. What
+    an oracle prints goes to standard error, as standard output is for results; TensorFlow's start-up log is left out."""
+    places = [str(settings.path.parent.resolve()), str(Path.cwd())]
+    sys.path.extend(places)
+    try:
+        with tensorflow_starts_quietly(), contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        for place in places:
+            with contextlib.suppress(ValueError):  # a module may have rearranged the path itself
+                sys.path.remove(place)
+
+
+def _told(error: BaseException) -> tuple[str, ...]:
     """An exception in words, with the line of the oracle's own file that it left."""
     text = "".join(traceback.format_exception_only(error)).strip()
     frames = traceback.extract_tb(error.__traceback__)

@@ -11,6 +11,7 @@ import numpy
 from migspec import dtypes
 from migspec.bind.types import Bound
 from migspec.evaluate import evaluate
+from migspec.interface.check import case_text
 from migspec.interface.held import Held
 from migspec.patterns import text_of
 from migspec.testing.case import Case
@@ -25,13 +26,17 @@ _INTEGERS = (0, 100)
 _STRINGS = 10**6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial:
     """A spec at chosen sizes. `seed` is what all values follow from; the same seed gives the same values."""
 
     subject: Subject
     held: Held
     seed: int
+
+    def __repr__(self) -> str:
+        """The case in words; all that it is made of would be too long to read."""
+        return f"Trial({case_text(self.subject.program, self.held.example.choice)}; seed {self.seed})"
 
     @cached_property
     def source(self) -> Values:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from migspec.testing import Case
 
 _BATCH, _STEPS = 2, 5
+_NUMBER = 0.3
 
 
 def bert_layer(case: Case) -> tuple[Any, Any]:
@@ -60,7 +61,7 @@ def gpt2_layer(case: Case) -> tuple[Any, Any]:
 
 
 def llama_layer(case: Case) -> tuple[Any, Any]:
-    """LlamaDecoderLayer and LlamaTransformerDecoder; without the `mlp` the layers of Mixtral, with an expert of one number."""
+    """LlamaDecoderLayer and LlamaTransformerDecoder; without the `mlp` the layers of Mixtral, with experts of one number."""
     return _llama(case) if "mlp.down_proj.weight" in case.source else _mixtral(case)
 
 
@@ -71,7 +72,7 @@ def _llama(case: Case) -> tuple[Any, Any]:
 
     sizes = case.sizes
     x = _inputs(case, sizes["width"])
-    config = modeling_llama.LlamaConfig(**_configured(sizes), intermediate_size=sizes["inner"], rms_norm_eps=1e-6)
+    config = modeling_llama.LlamaConfig(**_configured(sizes), intermediate_size=sizes["inner"])
     old = modeling_llama.LlamaDecoderLayer(config, 0)
     new = LlamaTransformerDecoder(
         sizes["inner"], sizes["heads"], sizes["key_value_heads"], activation=ops.silu, layer_norm_epsilon=1e-6
@@ -81,29 +82,29 @@ def _llama(case: Case) -> tuple[Any, Any]:
 
 
 def _mixtral(case: Case) -> tuple[Any, Any]:
-    """All weights of the expert are one number, so that it is the same however it is laid out."""
+    """All weights of the experts are one number, so that they are the same however they are laid out."""
     from keras import ops
     from keras_hub.src.models.mixtral.mixtral_decoder import MixtralTransformerDecoder
     from transformers.models.mixtral import modeling_mixtral
 
-    sizes, number = case.sizes, 0.3
+    sizes = case.sizes
     x = _inputs(case, sizes["width"])
     config = modeling_mixtral.MixtralConfig(
-        **_configured(sizes), intermediate_size=3, num_local_experts=1, num_experts_per_tok=1, rms_norm_eps=1e-6
+        **_configured(sizes), intermediate_size=3, num_local_experts=2, num_experts_per_tok=2
     )
     old = modeling_mixtral.MixtralDecoderLayer(config, 0)
     new = MixtralTransformerDecoder(
-        3, sizes["heads"], sizes["key_value_heads"], 1, 1, activation=ops.silu, layer_norm_epsilon=1e-6, name="layer"
+        3, sizes["heads"], sizes["key_value_heads"], 2, 2, activation=ops.silu, layer_norm_epsilon=1e-6
     )
-    expert = {name: numpy.full(tuple(value.shape), number, "float32") for name, value in old.state_dict().items() if "mlp" in name}
     new.build(x.shape)
-    experts = {
-        name: numpy.full(tuple(variable.shape), number, "float32")
-        for name, variable in _variables(new).items()
-        if "sparse_moe_block" in name
-    }
+    old_block = {name: one for name, one in old.state_dict().items() if name.startswith("mlp.")}
+    new_block = {name: one for name, one in _variables(new).items() if "sparse_moe_block" in name}
+    old_values, new_values = (
+        {name: numpy.full(tuple(one.shape), _NUMBER, "float32") for name, one in block.items()}
+        for block in (old_block, new_block)
+    )
     rotary = modeling_mixtral.MixtralRotaryEmbedding(config)
-    return _decoded(old, rotary, {**case.source, **expert}, x), _filled(new, {**case.target, **experts}, x)(x)
+    return _decoded(old, rotary, {**case.source, **old_values}, x), _filled(new, {**case.target, **new_values}, x)(x)
 
 
 def _configured(sizes: Mapping[str, int]) -> dict[str, Any]:
@@ -111,7 +112,10 @@ def _configured(sizes: Mapping[str, int]) -> dict[str, Any]:
         "hidden_size": sizes["width"],
         "num_attention_heads": sizes["heads"],
         "num_key_value_heads": sizes["key_value_heads"],
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        "rms_norm_eps": 1e-6,
         "attn_implementation": "eager",
+        "experts_implementation": "eager",
     }
 
 
@@ -164,7 +168,8 @@ def run_in_session(outputs: Any, values: Mapping[str, numpy.ndarray]) -> Any:
     assert set(variables) == set(values), sorted(set(variables) ^ set(values))
     with v1.Session() as session:
         for name, value in values.items():
-            variables[name].load(value, session)
+            initializer = variables[name].initializer
+            session.run(initializer, {initializer.inputs[1]: value})
         return session.run(outputs)
 
 

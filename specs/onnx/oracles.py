@@ -135,7 +135,7 @@ def _in_onnx_runtime(
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in fed.items()],
         [
             helper.make_tensor_value_info(one.name, TensorProto.FLOAT, [None] * rank)
-            for one, rank in zip(schema.outputs, (4, 3, 3))
+            for one, rank in zip(schema.outputs, (4, 3, 3), strict=False)
         ],
         [numpy_helper.from_array(value, name) for name, value in case.source.items()],
     )

@@ -206,13 +206,14 @@ def attention(case: Case) -> _Outputs:
 
     dense, scope = tf_layers.dense, tensorflow.compat.v1.variable_scope
     hidden, heads, width = (case.sizes[name] for name in ("hidden", "heads", "head_dim"))
-    inputs = case.random.normal(size=(_BATCH, _STEPS, hidden)).astype("float32")
+    steps = heads + 1  # Keras 3.15 on TensorFlow adds biases [heads, 1] to the wrong axis where there are as many steps as heads
+    inputs = case.random.normal(size=(_BATCH, steps, hidden)).astype("float32")
 
     def run() -> Any:
         flat = tensorflow.constant(inputs.reshape(-1, hidden))
 
         def projected(name: str) -> Any:
-            parts = tensorflow.reshape(dense(flat, heads * width, name=name), [_BATCH, _STEPS, heads, width])
+            parts = tensorflow.reshape(dense(flat, heads * width, name=name), [_BATCH, steps, heads, width])
             return tensorflow.transpose(parts, [0, 2, 1, 3])
 
         with scope("attention"):
@@ -221,7 +222,7 @@ def attention(case: Case) -> _Outputs:
                 scores = tensorflow.matmul(query, key, transpose_b=True) / math.sqrt(width)
                 context = tensorflow.transpose(tensorflow.nn.softmax(scores) @ value, [0, 2, 1, 3])
             with scope("output"):
-                return dense(tensorflow.reshape(context, [_BATCH, _STEPS, heads * width]), hidden)
+                return dense(tensorflow.reshape(context, [_BATCH, steps, heads * width]), hidden)
 
     old = _in_session(run, case.source, "attention/")
     layer = keras.layers.MultiHeadAttention(heads, width, name="attention")

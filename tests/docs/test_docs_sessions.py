@@ -9,7 +9,6 @@ import pytest
 from console_sessions import Shell, agrees, commands, steps
 from markdown_pages import HOWTO, ROOT
 
-
 _NEEDS = {"publish-specs": ("pip", "hatchling")}  # what a page's own commands run, beside migspec
 
 

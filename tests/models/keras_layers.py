@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def new_model(keras: Any, name: str, *, inputs: int = 5, units: int = 4) -> Any:
-    """A functional model of one layer called `new`; `name` is one of `old_layers.NAMES`."""
+def new_model(keras: Any, name: str, *, inputs: int = 5, units: int = 4, reset_after: bool = False) -> Any:
+    """A functional model of one layer called `new`; `name` is one of `old_layers.NAMES`. `reset_after` is that of a GRU."""
     layers = keras.layers
     given = keras.Input({"dense": (inputs,), "batch_norm": (inputs,), "conv": (7, 7, 2)}.get(name, (None, inputs)))
     match name:
@@ -17,7 +17,7 @@ def new_model(keras: Any, name: str, *, inputs: int = 5, units: int = 4) -> Any:
         case "lstm":
             result = layers.LSTM(units, return_sequences=True, name="new")(given)
         case "gru":
-            result = layers.GRU(units, return_sequences=True, reset_after=False, name="new")(given)
+            result = layers.GRU(units, return_sequences=True, reset_after=reset_after, name="new")(given)
         case "bidirectional":
             result = layers.Bidirectional(layers.LSTM(units, return_sequences=True, name="lstm"), name="new")(given)
         case "batch_norm":

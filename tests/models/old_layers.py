@@ -190,6 +190,27 @@ KERAS_SPECS: dict[str, str] = {
 """What moves each layer into that of Keras, 2 and 3 alike, called `{layer}`."""
 
 
+_EXCHANGED = "rename attention/query/kernel -> new/key/kernel  reshape\nrename attention/key/kernel -> new/query/kernel  reshape\n"
+
+_MISTAKES: dict[str, tuple[str, str]] = {
+    "dense": ("new/bias", "new/bias  flip 0"),
+    "conv": ("new/kernel", "new/kernel  transpose 1 0 2 3"),
+    "lstm": ("new/lstm_cell", "new/lstm_cell with forget_bias = 0.0"),
+    "gru": ("split rows  gates rzh", "split rows  gates zrh"),
+    "bidirectional": ("new/backward_lstm/lstm_cell", "new/backward_lstm/lstm_cell with forget_bias = 0.0"),
+    "batch_norm": ("rename", "rename bn/beta -> new/moving_mean\nrename bn/moving_mean -> new/beta\nrename"),
+    "attention": ("rename attention/output/bias", f"{_EXCHANGED}rename attention/output/bias"),
+}
+
+
+def wrong_keras_spec(name: str) -> str:
+    """The spec of a layer called `new` with a mistake that no shape tells."""
+    before, after = _MISTAKES[name]
+    spec = keras_spec(name, "new")
+    assert spec.count(before) == 1
+    return spec.replace(before, after)
+
+
 def keras_spec(name: str, layer: str) -> str:
     import textwrap
 

@@ -85,7 +85,8 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
         f"{inside}/{path.relative_to(CHECKOUT / folder).as_posix()}"
         for folder, inside in folders.items()
         for path in (CHECKOUT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file()
+        and not any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(CHECKOUT).parts)
     }
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
@@ -95,6 +96,9 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
         "migspec/py.typed",
         "migspec/grammar/mig.lark",
         "migspec/specs/tf1/basic_lstm.mig",
+        "migspec/specs/torch/linear.mig",
+        "migspec/specs/torch/linear.test.toml",
+        "migspec/specs/torch/oracles.py",
         "migspec/schemas/plan.schema.json",
         "migspec/diagnostics/pages/MIG301.md",
         "migspec/demo/lstm.mig",
@@ -124,6 +128,21 @@ def test_check_finds_its_grammar_and_its_library(installed: Installation) -> Non
     assert done.returncode == 1
     assert "tf1/basic_lstm" in done.stdout  # did you mean
     assert installed.run("migspec", "explain", "MIG213").returncode == 0
+
+
+def test_the_library_is_the_wheel_s_own(installed: Installation) -> None:
+    script = (
+        "from migspec.resources import library_path; from migspec.library import names; print(library_path(), len(names()))"
+    )
+    folder, count = installed.run("python", "-c", script).stdout.split()
+    assert Path(folder).is_relative_to(installed.scripts.parent)
+    assert int(count) >= len(list((CHECKOUT / "specs").rglob("*.mig")))  # packages of this environment may have some
+    done = installed.run("migspec", "specs", "torch/linear")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("torch/linear: ")
+    assert "\nproven by:\n  oracles.py:linear" in done.stdout
+    assert done.stdout.rstrip().endswith(str(Path(folder) / "torch" / "linear.mig"))
+    assert installed.run("migspec", "check", "torch/linear").returncode == 0
 
 
 def test_the_demo_runs_from_the_wheel(installed: Installation) -> None:
