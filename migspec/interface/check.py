@@ -13,7 +13,6 @@ from migspec.interface.example import (
     Impossible,
     counts,
     example,
-    free_numbers,
     free_sizes,
     generations,
     optional_groups,
@@ -93,7 +92,7 @@ def _choices(program: Program, given: Mapping[str, int | float]) -> Iterator[Cho
     presences = list(dict.fromkeys((everything, frozenset[int](), *(everything - group for group in groups))))
     names = generations(program)
     fixed = {name: int(value) for name, value in given.items() if name in program.sizes}
-    numbers = {**_some_numbers(program), **{name: value for name, value in given.items() if name in program.numbers}}
+    numbers = {name: value for name, value in given.items() if name in program.numbers}
     seen = set()
     for place in range(min(_MOST, max(_CASES, names * len(presences)))):
         generation, present = place % names, presences[place // names % len(presences)]
@@ -103,11 +102,6 @@ def _choices(program: Program, given: Mapping[str, int | float]) -> Iterator[Cho
         if (tuple(sizes.items()), generation, present) not in seen:
             seen.add((tuple(sizes.items()), generation, present))
             yield Choice(sizes, generation, present, numbers)
-
-
-def _some_numbers(program: Program) -> dict[str, float]:
-    """Values for the numbers that have none."""
-    return dict.fromkeys(free_numbers(program), 0.5)
 
 
 def _sizes(program: Program, generator: random.Random, fixed: Mapping[str, int], *, alike: bool) -> dict[str, int] | None:
@@ -131,7 +125,7 @@ def _sizes(program: Program, generator: random.Random, fixed: Mapping[str, int],
 
 def _is_possible(program: Program, choice: Choice) -> bool:
     try:
-        example(program, replace(choice, numbers=_some_numbers(program)))
+        example(program, choice)
     except Impossible:
         return False
     return True
@@ -195,15 +189,17 @@ def case_text(program: Program, choice: Choice) -> str:
 
 
 def _lasting(cases: Sequence[_Case]) -> Iterator[Diagnostic]:
-    """The warnings that every case has in which the same variables are there by the same names: those that no sizes avoid."""
+    """The warnings that no sizes avoid: all cases have them in which the same variables are there by the same names, and whose
+    sizes are all different and none is 1, so that nothing is square or flat by chance."""
     together: dict[tuple[int, frozenset[int]], list[_Case]] = {}
     for case in cases:
-        together.setdefault((case.choice.generation, case.choice.present), []).append(case)
+        lengths = case.choice.sizes.values()
+        if len(set(lengths)) == len(lengths) and 1 not in lengths:
+            together.setdefault((case.choice.generation, case.choice.present), []).append(case)
     reported: set[Key] = set()
     for alike in together.values():
-        differing = [case for case in alike if len(set(case.choice.sizes.values())) == len(case.choice.sizes)]
         for key, one in alike[0].found.items():
-            if differing and key not in reported and all(key in case.found for case in alike):
+            if key not in reported and all(key in case.found for case in alike):
                 reported.add(key)
                 yield one
 

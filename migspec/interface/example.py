@@ -25,7 +25,7 @@ class Choice:
 
     `sizes` gives every size without a definition of its own, and may give others another value; `generation` is which of the alternative
     names of each line is meant (its last one, if it has fewer); `present` are the optional lines, by their places in
-    `Program.interface`, whose variables exist; `numbers` gives every number without a definition, and may give others another value.
+    `Program.interface`, whose variables exist; `numbers` may give numbers another value.
     """
 
     sizes: Mapping[str, int]
@@ -161,11 +161,6 @@ def _overlap(pattern: tree.Pattern, name: tree.Pattern) -> bool:
 def free_sizes(program: Program) -> tuple[str, ...]:
     """The sizes that a case must choose: those without a definition."""
     return tuple(name for name, definition in program.sizes.items() if definition.value is None)
-
-
-def free_numbers(program: Program) -> tuple[str, ...]:
-    """The numbers that a case must choose: those without a definition, which whoever uses the spec gives."""
-    return tuple(name for name, definition in program.numbers.items() if definition.value is None)
 
 
 def counts(program: Program) -> frozenset[str]:

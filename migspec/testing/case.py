@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy
@@ -30,3 +30,8 @@ class Case:
         """The sizes, numbers and names, as a test that fails shows them; the values would be too long to read."""
         values = ", ".join(f"{name}={value:g}" for name, value in (*self.sizes.items(), *self.numbers.items()))
         return f"Case({values}; source {', '.join(self.source)}; target {', '.join(self.target)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What hypothesis shows (the protocol of `IPython.lib.pretty`)."""
+        del cycle
+        printer.text(repr(self))

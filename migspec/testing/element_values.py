@@ -96,13 +96,13 @@ def _close(made: numpy.ndarray, expected: numpy.ndarray, bound: Bound) -> numpy.
         isinstance(operation.word, Add | Scale | SumOf | MeanOf | CastTo) for operation in bound.instance.operations
     )
     if computing or bound.instance.rule.kind == "fill" or bound.instance.scope.cast_all is not None:
-        coarsest = max(_step(dtype) for dtype in _dtypes_in(bound.expression))
+        coarsest = max(step_of(dtype) for dtype in _dtypes_in(bound.expression))
         size = _STEPS * coarsest * max(1.0, float(numpy.abs(expected.astype(numpy.complex128)).max(initial=0.0)))
     near: numpy.ndarray = numpy.abs(made.astype(numpy.complex128) - expected.astype(numpy.complex128)) <= size
     return near
 
 
-def _step(dtype: str) -> float:
+def step_of(dtype: str) -> float:
     """The relative distance of two neighbouring values."""
     if dtypes.kind(dtype) not in ("float", "complex"):
         return 0.0

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy
 
-from migspec import dtypes
+from migspec import arithmetic, dtypes
 from migspec.bind.bind import bind
 from migspec.bind.side import span_of
 from migspec.bind.types import Bound
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.expression import reads
 from migspec.interface.held import given_values
+from migspec.ops import Scale
 from migspec.rules import Program
+from migspec.testing.element_values import step_of
 from migspec.testing.trial import Trial, evaluated
-
-_STEPS = 8  # so many steps of its dtype an element may be off that was added to or scaled, there and back
 
 
 def not_back(trial: Trial, inverse: Program) -> Iterator[Diagnostic]:
@@ -45,7 +46,7 @@ def not_back(trial: Trial, inverse: Program) -> Iterator[Diagnostic]:
         if (
             now.shape != was.shape
             or now.dtype != was.dtype
-            or not _same(was, now, exact=_is_exact(there, returned[variable.name]))
+            or not _same(was, now, _slack(trial, there, returned[variable.name]))
         ):
             yield _described(there, f"`{variable.name}` does not come back as it was", _first_difference(was, now))
 
@@ -57,24 +58,31 @@ def _names(program: Program) -> set[str]:
     return {*program.sizes, *program.numbers}
 
 
-def _is_exact(there: Bound, back: Bound) -> bool:
-    return all(operation.word.exactness == "exact" for bound in (there, back) for operation in bound.instance.operations)
+def _slack(trial: Trial, there: Bound, back: Bound) -> float:
+    """By how much an element may be off that was moved there and back: 0 where all is exact.
+
+    Each `add` and `scale` rounds its number and its result, by half a step of the dtype at the largest value that there is; what
+    scales up on the way back scales that up as well. Each rounds once to nearest (IEEE 754).
+    """
+    computing = [one for bound in (there, back) for one in bound.instance.operations if one.word.exactness == "rounding"]
+    if not computing or dtypes.kind(there.target.dtype) != "float":
+        return 0.0
+    values = [trial.target[there.target.name], *(trial.source[variable.name] for variable in there.sources)]
+    largest = max(float(numpy.abs(one.astype(numpy.float64)).max(initial=0.0)) for one in values)
+    factors = [
+        abs(float(arithmetic.value_of(one.word.value, back.instance.scope.values)))
+        for one in back.instance.operations
+        if isinstance(one.word, Scale)
+    ]
+    return len(computing) * step_of(there.target.dtype) * largest * max(1.0, prod(factors))
 
 
-def _same(was: numpy.ndarray, now: numpy.ndarray, *, exact: bool) -> bool:
+def _same(was: numpy.ndarray, now: numpy.ndarray, slack: float) -> bool:
     if was.dtype == object:
         return bool((was == now).all())
-    if exact:
+    if slack == 0:
         return was.tobytes() == now.tobytes()
-    name = was.dtype.name
-    if dtypes.kind(name) != "float":
-        return bool((was == now).all())
-    import ml_dtypes
-
-    before, after = was.astype(numpy.float64), now.astype(numpy.float64)
-    step = float(ml_dtypes.finfo(was.dtype).eps)  # type: ignore[no-untyped-call]
-    largest = max(1.0, float(numpy.abs(before).max(initial=0.0)))
-    return bool((numpy.abs(before - after) <= _STEPS * step * largest).all())
+    return bool((numpy.abs(was.astype(numpy.float64) - now.astype(numpy.float64)) <= slack).all())
 
 
 def _first_difference(was: numpy.ndarray, now: numpy.ndarray) -> str:

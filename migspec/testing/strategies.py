@@ -12,7 +12,6 @@ from migspec.interface.example import (
     Impossible,
     counts,
     example,
-    free_numbers,
     free_sizes,
     generations,
     optional_groups,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _SEEDS = 2**32 - 1
 _MEMBERS = 4  # of a family, where the settings say nothing
-_NUMBERS = (0.5, 1.0, 2.0)  # of a number that neither the spec nor the settings give a value
 
 
 def require_hypothesis() -> None:
@@ -58,14 +56,13 @@ def trials(subject: Subject) -> SearchStrategy[Trial]:
         for name in program.sizes
         if name in settings.sizes or name in free_sizes(program)
     }
-    numbers = {name: settings.numbers.get(name, _NUMBERS) for name in (*free_numbers(program), *settings.numbers)}
 
     @st.composite
     def drawn(draw: DrawFn) -> Trial:
         sizes = {name: draw(st.integers(low, high)) for name, (low, high) in ranges.items()}
         generation = draw(st.integers(0, names - 1))
         present = frozenset[int]().union(*(group for group in groups if not draw(st.booleans())))
-        chosen = {name: draw(st.sampled_from(values)) for name, values in numbers.items()}
+        chosen = {name: draw(st.sampled_from(values)) for name, values in settings.numbers.items()}
         seed = draw(st.integers(0, _SEEDS))
         try:
             one = example(program, Choice(sizes, generation, present, chosen))

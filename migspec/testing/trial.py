@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy
 
@@ -37,6 +38,11 @@ class Trial:
     def __repr__(self) -> str:
         """The case in words; all that it is made of would be too long to read."""
         return f"Trial({case_text(self.subject.program, self.held.example.choice)}; seed {self.seed})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What hypothesis shows (the protocol of `IPython.lib.pretty`)."""
+        del cycle
+        printer.text(repr(self))
 
     @cached_property
     def source(self) -> Values:

@@ -1,15 +1,16 @@
 """What TensorFlow 1's recurrent layers and BERT's attention compute, and what Keras' do: one oracle for each spec of this folder.
 
-An old layer is built in a graph of its own and run in a session, as it was meant to be. TensorFlow 1's cells live on in tf_keras:
-they are what `tf.compat.v1.nn.rnn_cell` stands for when TF_USE_LEGACY_KERAS is set. `dynamic_rnn` and the fused ops are TensorFlow's
-own. All start from random states, run over several steps, and give sequences and final states.
+TensorFlow 1's cells live on in tf_keras: they are what `tf.compat.v1.nn.rnn_cell` stands for when TF_USE_LEGACY_KERAS is set.
+`dynamic_rnn` and the fused ops are TensorFlow's own. They run eagerly, which takes a tenth of the time of a graph and a session. All
+start from random states, run over several steps, and give sequences and final states.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -32,20 +33,20 @@ def basic_lstm(case: Case) -> _Outputs:
     units, bias = case.sizes["units"], case.numbers["forget_bias"]
     inputs, (h, c) = _inputs(case), _states(case, 2)
 
-    def run(cell: Any) -> Any:
-        state = legacy_cells.LSTMStateTuple(tensorflow.constant(c), tensorflow.constant(h))
-        return tensorflow.compat.v1.nn.dynamic_rnn(cell, inputs, initial_state=state, scope="rnn")
+    def old(kind: Any, scope: str) -> list[_Array]:
+        cell = _made(kind, units, forget_bias=bias)
+        state = legacy_cells.LSTMStateTuple(c, h)
+        run = partial(tensorflow.compat.v1.nn.dynamic_rnn, cell, inputs, initial_state=state)
+        outputs, (new_c, new_h) = _in_tensorflow(run, [cell], case.source, f"rnn/{scope}/")
+        return [outputs, new_h, new_c]
 
-    old = []
-    for kind, scope in ((legacy_cells.BasicLSTMCell, "basic_lstm_cell"), (legacy_cells.LSTMCell, "lstm_cell")):
-        outputs, (new_c, new_h) = _in_session(
-            lambda kind=kind: run(kind(units, forget_bias=bias)), case.source, f"rnn/{scope}/"
-        )
-        old.append([outputs, new_h, new_c])
-    old.append(_block_lstm(case, inputs, h, c, bias))
     layer = keras.layers.LSTM(units, return_sequences=True, return_state=True, name="lstm")
     new = _in_keras(layer, inputs, case.target, "lstm/lstm_cell/", [h, c])
-    return old, [new, new, new]
+    return [
+        old(legacy_cells.BasicLSTMCell, "basic_lstm_cell"),
+        old(legacy_cells.LSTMCell, "lstm_cell"),
+        _block_lstm(case, inputs, h, c, bias),
+    ], [new, new, new]
 
 
 def cudnn_lstm(case: Case) -> _Outputs:
@@ -65,20 +66,18 @@ def lstm_stack(case: Case) -> _Outputs:
 
     units, layers, bias = case.sizes["units"], case.sizes["layers"], case.numbers["forget_bias"]
     inputs, states = _inputs(case), [_states(case, 2) for _ in range(layers)]
-
-    def run() -> Any:
-        cell = legacy_cells.MultiRNNCell([legacy_cells.BasicLSTMCell(units, forget_bias=bias) for _ in range(layers)])
-        state = tuple(legacy_cells.LSTMStateTuple(tensorflow.constant(c), tensorflow.constant(h)) for h, c in states)
-        return tensorflow.compat.v1.nn.dynamic_rnn(cell, inputs, initial_state=state)
-
-    outputs, finals = _in_session(run, case.source, "rnn/multi_rnn_cell/")
+    cells = [_made(legacy_cells.BasicLSTMCell, units, forget_bias=bias) for _ in range(layers)]
+    cell = _made(legacy_cells.MultiRNNCell, cells)
+    state = tuple(legacy_cells.LSTMStateTuple(c, h) for h, c in states)
+    run = partial(tensorflow.compat.v1.nn.dynamic_rnn, cell, inputs, initial_state=state)
+    outputs, finals = _in_tensorflow(run, [cell], case.source, "rnn/multi_rnn_cell/")
     old = [outputs, *([h, c] for c, h in finals)]
     sequence, new_states = inputs, []
     for number in range(layers):
         name = f"lstm_{number}" if number else "lstm"
         own = {key: value for key, value in case.target.items() if key.startswith(f"{name}/")}
         layer = keras.layers.LSTM(units, return_sequences=True, return_state=True, name=name)
-        sequence, *final = _in_keras(layer, sequence, own, "", list(states[number]))
+        sequence, *final = _in_keras(layer, sequence, own, "", states[number])
         new_states.append(final)
     return old, [sequence, *new_states]
 
@@ -86,18 +85,13 @@ def lstm_stack(case: Case) -> _Outputs:
 def bidirectional_lstm(case: Case) -> _Outputs:
     """bidirectional_dynamic_rnn of BasicLSTMCells, its outputs joined, and a Keras Bidirectional(LSTM)."""
     import keras
-    import tensorflow
     from tf_keras.src.layers.rnn import legacy_cells
 
     units, bias = case.sizes["units"], case.numbers["forget_bias"]
     inputs, (fh, fc, bh, bc) = _inputs(case), _states(case, 4)
-
-    def run() -> Any:
-        cells = [legacy_cells.BasicLSTMCell(units, forget_bias=bias) for _ in range(2)]
-        states = [legacy_cells.LSTMStateTuple(tensorflow.constant(c), tensorflow.constant(h)) for h, c in ((fh, fc), (bh, bc))]
-        return _bidirectional(cells, inputs, states)
-
-    outputs, ((old_fc, old_fh), (old_bc, old_bh)) = _in_session(run, case.source, "bidirectional_rnn/")
+    cells = [_made(legacy_cells.BasicLSTMCell, units, forget_bias=bias) for _ in range(2)]
+    states = [legacy_cells.LSTMStateTuple(fc, fh), legacy_cells.LSTMStateTuple(bc, bh)]
+    outputs, ((old_fc, old_fh), (old_bc, old_bh)) = _both_directions(cells, inputs, states, case.source)
     layer = keras.layers.Bidirectional(
         keras.layers.LSTM(units, return_sequences=True, return_state=True, name="lstm"), name="bidirectional"
     )
@@ -112,11 +106,9 @@ def gru(case: Case) -> _Outputs:
     from tf_keras.src.layers.rnn import legacy_cells
 
     units, inputs, (h,) = case.sizes["units"], _inputs(case), _states(case, 1)
-
-    def run() -> Any:
-        cell = legacy_cells.GRUCell(units)
-        return tensorflow.compat.v1.nn.dynamic_rnn(cell, inputs, initial_state=tensorflow.constant(h))
-
+    cell = _made(legacy_cells.GRUCell, units)
+    run = partial(tensorflow.compat.v1.nn.dynamic_rnn, cell, inputs, initial_state=h)
+    old = _in_tensorflow(run, [cell], case.source, "rnn/gru_cell/")
     block, sequence = h, []
     for step in range(_STEPS):
         block = tensorflow.raw_ops.GRUBlockCell(
@@ -126,27 +118,21 @@ def gru(case: Case) -> _Outputs:
             w_c=case.source["candidate/kernel"],
             b_ru=case.source["gates/bias"],
             b_c=case.source["candidate/bias"],
-        ).h
-        sequence.append(block.numpy())
-    old = _in_session(run, case.source, "rnn/gru_cell/")
+        ).h.numpy()
+        sequence.append(block)
     layer = keras.layers.GRU(units, reset_after=False, return_sequences=True, return_state=True, name="gru")
     new = _in_keras(layer, inputs, case.target, "gru/gru_cell/", [h])
-    return [old, [numpy.stack(sequence, axis=1), sequence[-1]]], [new, new]
+    return [old, [numpy.stack(sequence, axis=1), block]], [new, new]
 
 
 def bidirectional_gru(case: Case) -> _Outputs:
     """bidirectional_dynamic_rnn of GRUCells, its outputs joined, and a Keras Bidirectional(GRU) with `reset_after=False`."""
     import keras
-    import tensorflow
     from tf_keras.src.layers.rnn import legacy_cells
 
     units, inputs, states = case.sizes["units"], _inputs(case), _states(case, 2)
-
-    def run() -> Any:
-        cells = [legacy_cells.GRUCell(units) for _ in range(2)]
-        return _bidirectional(cells, inputs, [tensorflow.constant(state) for state in states])
-
-    outputs, (forward, backward) = _in_session(run, case.source, "bidirectional_rnn/")
+    cells = [_made(legacy_cells.GRUCell, units) for _ in range(2)]
+    outputs, (forward, backward) = _both_directions(cells, inputs, states, case.source)
     layer = keras.layers.Bidirectional(
         keras.layers.GRU(units, reset_after=False, return_sequences=True, return_state=True, name="gru"), name="bidirectional"
     )
@@ -166,30 +152,29 @@ def cudnn_gru(case: Case) -> _Outputs:
     units, width, inputs, (h,) = case.sizes["units"], case.sizes["inputs"], _inputs(case), _states(case, 1)
 
     class CudnnCompatibleGRUCell(legacy_cells.GRUCell):  # type: ignore[misc]
-        def build(self, input_shape: Any) -> None:
-            del input_shape
-            for scope, rows, columns in (
-                ("gates", width + units, 2 * units),
-                ("candidate/input_projection", width, units),
-                ("candidate/hidden_projection", units, units),
-            ):
-                setattr(self, scope.rpartition("/")[2] + "_kernel", self.add_weight(f"{scope}/kernel", shape=[rows, columns]))
-                setattr(self, scope.rpartition("/")[2] + "_bias", self.add_weight(f"{scope}/bias", shape=[columns]))
+        def build(self, _: Any) -> None:
+            self.made = [
+                (self.add_weight(f"{scope}/kernel", shape=[rows, columns]), self.add_weight(f"{scope}/bias", shape=[columns]))
+                for scope, rows, columns in (
+                    ("gates", width + units, 2 * units),
+                    ("candidate/input_projection", width, units),
+                    ("candidate/hidden_projection", units, units),
+                )
+            ]
             self.built = True
 
         def call(self, inputs: Any, state: Any) -> Any:
-            gates = tensorflow.sigmoid(tensorflow.concat([inputs, state], 1) @ self.gates_kernel + self.gates_bias)
-            reset, update = tensorflow.split(gates, 2, axis=1)
-            of_inputs = inputs @ self.input_projection_kernel + self.input_projection_bias
-            of_state = state @ self.hidden_projection_kernel + self.hidden_projection_bias
+            joined = tensorflow.concat([inputs, state], 1)
+            gates, of_inputs, of_state = (
+                values @ kernel + bias for values, (kernel, bias) in zip((joined, inputs, state), self.made, strict=True)
+            )
+            reset, update = tensorflow.split(tensorflow.sigmoid(gates), 2, axis=1)
             new = (1 - update) * tensorflow.tanh(of_inputs + reset * of_state) + update * state
             return new, new
 
-    def run() -> Any:
-        cell = CudnnCompatibleGRUCell(units)
-        return tensorflow.compat.v1.nn.dynamic_rnn(cell, inputs, initial_state=tensorflow.constant(h))
-
-    old = _in_session(run, case.source, "rnn/cudnn_compatible_gru_cell/")
+    cell = _made(CudnnCompatibleGRUCell, units)
+    run = partial(tensorflow.compat.v1.nn.dynamic_rnn, cell, inputs, initial_state=h)
+    old = _in_tensorflow(run, [cell], case.source, "rnn/cudnn_compatible_gru_cell/")
     layer = keras.layers.GRU(units, return_sequences=True, return_state=True, name="gru")
     return old, _in_keras(layer, inputs, case.target, "gru/gru_cell/", [h])
 
@@ -204,32 +189,30 @@ def attention(case: Case) -> _Outputs:
     import tensorflow
     from tf_keras.api._v1.keras.__internal__.legacy import layers as tf_layers
 
-    dense, scope = tf_layers.dense, tensorflow.compat.v1.variable_scope
     hidden, heads, width = (case.sizes[name] for name in ("hidden", "heads", "head_dim"))
-    steps = heads + 1  # Keras 3.15 on TensorFlow adds biases [heads, 1] to the wrong axis where there are as many steps as heads
+    steps = (
+        heads + 1
+    )  # Keras 3.15 on TensorFlow adds biases [heads, 1] to the wrong axis where there are as many steps as heads
     inputs = case.random.normal(size=(_BATCH, steps, hidden)).astype("float32")
+    projections = [_made(tf_layers.Dense, heads * width, name=name) for name in ("query", "key", "value")]
+    dense = _made(tf_layers.Dense, hidden, name="dense")
 
     def run() -> Any:
         flat = tensorflow.constant(inputs.reshape(-1, hidden))
+        with tensorflow.compat.v1.variable_scope("attention/self"):
+            parts = [tensorflow.reshape(layer(flat), [_BATCH, steps, heads, width]) for layer in projections]
+            query, key, value = (tensorflow.transpose(part, [0, 2, 1, 3]) for part in parts)
+            scores = tensorflow.matmul(query, key, transpose_b=True) / math.sqrt(width)
+            context = tensorflow.transpose(tensorflow.nn.softmax(scores) @ value, [0, 2, 1, 3])
+        with tensorflow.compat.v1.variable_scope("attention/output"):
+            return dense(tensorflow.reshape(context, [_BATCH * steps, heads * width]))
 
-        def projected(name: str) -> Any:
-            parts = tensorflow.reshape(dense(flat, heads * width, name=name), [_BATCH, steps, heads, width])
-            return tensorflow.transpose(parts, [0, 2, 1, 3])
-
-        with scope("attention"):
-            with scope("self"):
-                query, key, value = (projected(name) for name in ("query", "key", "value"))
-                scores = tensorflow.matmul(query, key, transpose_b=True) / math.sqrt(width)
-                context = tensorflow.transpose(tensorflow.nn.softmax(scores) @ value, [0, 2, 1, 3])
-            with scope("output"):
-                return dense(tensorflow.reshape(context, [_BATCH, steps, heads * width]), hidden)
-
-    old = _in_session(run, case.source, "attention/")
+    old = _in_tensorflow(run, [*projections, dense], case.source, "attention/")
     layer = keras.layers.MultiHeadAttention(heads, width, name="attention")
     tensor = keras.ops.convert_to_tensor(inputs)
     layer.build(tensor.shape, tensor.shape)
     _fill(layer, case.target, "attention/")
-    return old, keras.ops.convert_to_numpy(layer(tensor, tensor, training=False))
+    return old.reshape(inputs.shape), keras.ops.convert_to_numpy(layer(tensor, tensor, training=False))
 
 
 def _inputs(case: Case) -> _Array:
@@ -241,14 +224,37 @@ def _states(case: Case, count: int) -> list[_Array]:
     return [case.random.normal(size=(_BATCH, case.sizes["units"])).astype("float32") for _ in range(count)]
 
 
-def _bidirectional(cells: list[Any], inputs: _Array, states: list[Any]) -> Any:
-    """The outputs of both directions joined on the last axis, and their final states."""
+def _made(kind: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """A cell of TensorFlow 1, without what it says of its age."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kind(*arguments, **named)
+
+
+def _in_tensorflow(run: Callable[[], Any], layers: Sequence[Any], values: Mapping[str, _Array], scope: str) -> Any:
+    """What `run` gives when the variables of these layers are `values`, which have just these names below `scope`, and these shapes.
+
+    The first run makes the variables.
+    """
     import tensorflow
 
-    outputs, finals = tensorflow.compat.v1.nn.bidirectional_dynamic_rnn(
-        *cells, inputs, initial_state_fw=states[0], initial_state_bw=states[1]
-    )
-    return tensorflow.concat(outputs, axis=2), finals
+    run()
+    variables = {variable.name.removesuffix(":0"): variable for layer in layers for variable in layer.variables}
+    found = {name: tuple(variable.shape) for name, variable in variables.items()}
+    assert found == {scope + name: value.shape for name, value in values.items()}, (found, list(values))
+    for name, variable in variables.items():
+        variable.assign(values[name.removeprefix(scope)])
+    return tensorflow.nest.map_structure(lambda tensor: tensor.numpy(), run())
+
+
+def _both_directions(cells: Sequence[Any], inputs: _Array, states: Sequence[Any], values: Mapping[str, _Array]) -> Any:
+    """The outputs of bidirectional_dynamic_rnn, joined on the last axis as its documentation says, and its final states."""
+    import tensorflow
+
+    both = tensorflow.compat.v1.nn.bidirectional_dynamic_rnn
+    run = partial(both, *cells, inputs, initial_state_fw=states[0], initial_state_bw=states[1])
+    outputs, finals = _in_tensorflow(run, cells, values, "bidirectional_rnn/")
+    return numpy.concatenate(outputs, axis=2), finals
 
 
 def _block_lstm(case: Case, inputs: _Array, h: _Array, c: _Array, forget_bias: float) -> list[_Array]:
@@ -271,21 +277,6 @@ def _block_lstm(case: Case, inputs: _Array, h: _Array, c: _Array, forget_bias: f
         use_peephole=False,
     )
     return [made.h.numpy().transpose(1, 0, 2), made.h.numpy()[-1], made.cs.numpy()[-1]]
-
-
-def _in_session(build: Callable[[], Any], values: Mapping[str, _Array], scope: str) -> Any:
-    """What `build` makes in a graph, as arrays, its variables being `values`, which have just these names below `scope`."""
-    import tensorflow
-
-    v1 = tensorflow.compat.v1
-    with warnings.catch_warnings(), tensorflow.Graph().as_default(), v1.Session() as session:
-        warnings.simplefilter("ignore")  # both libraries call what has since been deprecated
-        outputs = build()
-        variables = {variable.op.name: variable for variable in v1.global_variables()}
-        found = {name: tuple(variable.shape) for name, variable in variables.items()}
-        assert found == {scope + name: value.shape for name, value in values.items()}, (found, list(values))
-        session.run([v1.assign(variables[scope + name], value) for name, value in values.items()])
-        return session.run(outputs)
 
 
 def _in_keras(layer: Any, inputs: _Array, values: Mapping[str, _Array], scope: str, states: list[_Array]) -> list[_Array]:

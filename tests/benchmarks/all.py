@@ -15,10 +15,12 @@ SCRIPTS = (
     "check_start.py",
     "compile_time.py",
     "engine_transpose.py",
+    "ways_to_move.py",
     "apply_speed.py",
     "rivals.py",
     "per_variable.py",
     "read_back.py",
+    "live_fill.py",
     "kill_writers.py",
 )
 
@@ -28,7 +30,16 @@ def main() -> None:
     for script in SCRIPTS:
         arguments = (
             sys.argv[1:]
-            if script in ("engine_transpose.py", "apply_speed.py", "rivals.py", "per_variable.py", "read_back.py")
+            if script
+            in (
+                "engine_transpose.py",
+                "ways_to_move.py",
+                "live_fill.py",
+                "apply_speed.py",
+                "rivals.py",
+                "per_variable.py",
+                "read_back.py",
+            )
             else []
         )
         print(f"\n## {script}", flush=True)

@@ -106,7 +106,10 @@ def session_of(count: int, side: int, *, resource: bool) -> Any:
 def values_of(target: Any, count: int) -> list[numpy.ndarray]:
     if hasattr(target, "variables"):
         return [variable.value.numpy() for variable in target.variables]
-    return [target.run(f"{name}:0") for name in names(count)]
+    # of a resource variable `NAME:0` is the handle
+    reads = {operation.name for operation in target.graph.get_operations() if operation.type == "ReadVariableOp"}
+    read = "{}/Read/ReadVariableOp:0" if reads else "{}:0"
+    return [target.run(read.format(name)) for name in names(count)]
 
 
 WAYS: dict[str, dict[str, tuple[Callable[..., Any], Callable[[Any], None]]]] = {

@@ -8,7 +8,8 @@ from typing import Any
 def new_model(keras: Any, name: str, *, inputs: int = 5, units: int = 4, reset_after: bool = False) -> Any:
     """A functional model of one layer called `new`; `name` is one of `old_layers.NAMES`. `reset_after` is that of a GRU."""
     layers = keras.layers
-    given = keras.Input({"dense": (inputs,), "batch_norm": (inputs,), "conv": (7, 7, 2)}.get(name, (None, inputs)))
+    shape = {"dense": (inputs,), "batch_norm": (inputs,), "conv": (7, 7, 2)}.get(name, (None, inputs))
+    given = keras.Input(shape, name="inputs")
     match name:
         case "dense":
             result = layers.Dense(units, name="new")(given)

@@ -11,38 +11,10 @@ from typing import Any
 import numpy
 import pytest
 from filling import fill, refusal, restores_after_each_failure, values_of
-from old_layers import NAMES, keras_spec, largest_difference, old_layer, tf
-from tensorflow_layers import NewLayer
+from old_layers import tf
 
 import migspec
 from migspec.models.recognition import open_model
-
-
-def as_module(layer: NewLayer, folder: Path, inputs: Any) -> tuple[Any, Callable[..., Any]]:
-    return layer, layer
-
-
-def as_checkpoint(layer: NewLayer, folder: Path, inputs: Any) -> tuple[Any, Callable[..., Any]]:
-    return tf.train.Checkpoint(new=layer.new), layer
-
-
-def as_saved_model(layer: NewLayer, folder: Path, inputs: Any) -> tuple[Any, Callable[..., Any]]:
-    layer(inputs)  # traced, so that it is saved
-    tf.saved_model.save(layer, str(folder / "saved"))
-    loaded = tf.saved_model.load(str(folder / "saved"))
-    return loaded, loaded
-
-
-@pytest.mark.parametrize("form", [as_module, as_checkpoint, as_saved_model])
-@pytest.mark.parametrize("name", NAMES)
-def test_outputs(tmp_path: Path, name: str, form: Callable[..., Any]) -> None:
-    old = old_layer(tmp_path, name)
-    inputs = tf.constant(old.inputs)
-    target, call = form(NewLayer(name), tmp_path, inputs)
-    (tmp_path / "spec.mig").write_text(keras_spec(name, "new"))
-    assert largest_difference(call(inputs), old.outputs) > 0.1
-    migspec.compile(tmp_path / "spec.mig", old.checkpoint, target).apply()
-    assert largest_difference(call(inputs), old.outputs) <= 1e-5
 
 
 class Linear(tf.Module):
