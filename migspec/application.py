@@ -90,6 +90,7 @@ def steps_of(plan: Plan, source: Reader, target: Reader, request: Request) -> tu
         steps += application.filling(target, verify=request.verify)
     if destination is not None:
         if is_live(target) and chosen in target.saves:
+            target.refuse_saving(destination, chosen)
             steps.append(application.saving(target, destination, chosen, request))
         else:
             if is_live(target):  # what is wrong with the output is known before the model is touched

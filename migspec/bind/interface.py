@@ -247,7 +247,11 @@ def report_contradiction(
                 Label(equation.span, f"{equation.value}, by {equation.origin}"),
                 (Label(other.span, f"{contradiction.value}, by {other.origin}"),) if other.span != equation.span else (),
                 notes=() if other.span != equation.span else (f"{contradiction.value}, by {other.origin}",),
-                helps=("if they are two things that may differ, give the second a size of its own",),
+                helps=(
+                    "the spec is for layers where they agree: write out the rules for one where they do not"
+                    if scope.uses
+                    else "if they are two things that may differ, give the second a size of its own",
+                ),
                 uses=scope.uses,
             ),
         )

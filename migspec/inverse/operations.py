@@ -45,6 +45,8 @@ class Sides:
 
     sources: tuple[tree.Pattern, ...]
     targets: tuple[tree.Pattern, ...]
+    dims: tree.Dims | None = None
+    """The shape of the one source, where the interface of the spec declares it."""
 
     def bundled(self) -> list[str]:
         """The captures of the sources alone, the slowest first."""
@@ -67,6 +69,7 @@ def turned_around(
     place = len(ops) - 1
     before = _singles(ops, single, bundled)
     named = 1 < len(spread) == sum(op.word == "unstack" for op in ops)  # each `unstack` is of one capture, in their order
+    shapes = _shapes_before(ops, sides.dims)
     while place >= 0:
         op, word = ops[place], operations[place].word
         if op.word in ("split", "unstack") and not before[place] and not (op.word == "unstack" and named):
@@ -81,7 +84,7 @@ def turned_around(
         if op.word == "unstack" and named:
             result.append(tree.Op("stack", (("axis", op.argument("axis")), ("capture", spread.pop())), op.span))
         else:
-            undone = _undone(op, word)
+            undone = _settled(_undone(op, word), ops[:place], shapes[place])
             needs_blocks = (op.word == "add" and op.argument("gate") is not None) or (
                 op.word in _BY_BLOCKS and any(earlier.word == "gates" for earlier in ops[:place])
             )
@@ -92,6 +95,51 @@ def turned_around(
         rounding.extend(_rounding(op, word))
         place -= 1
     return [*result, *waiting], rounding
+
+
+def _shapes_before(ops: Sequence[tree.Op], dims: tree.Dims | None) -> list[tree.Dims | None]:
+    """The shape that each op takes, as far as it can be told without numbers."""
+    found = []
+    for op in ops:
+        found.append(dims)
+        dims = None if dims is None else _shape_after(op, dims)
+    return found
+
+
+def _shape_after(op: tree.Op, dims: tree.Dims) -> tree.Dims | None:
+    match op.word:
+        case "gates" | "add" | "scale" | "cast" | "as_is" | "flip" | "rope":
+            return dims
+        case "transpose":
+            axes = op.argument("axes")
+            return tuple(reversed(dims)) if axes is None else tuple(dims[axis] for axis in axes if isinstance(axis, int))  # type: ignore[union-attr]
+        case "split":
+            axis, count = op.argument("axis"), op.argument("count")
+            if not isinstance(axis, int) or not isinstance(count, tree.Number) or not -len(dims) <= axis < len(dims):
+                return None
+            return (*dims[: axis % len(dims)], _divided(dims[axis], count), *dims[axis % len(dims) + 1 :])
+        case _:
+            return None
+
+
+def _divided(dim: tree.Arithmetic, count: tree.Number) -> tree.Arithmetic:
+    if isinstance(dim, tree.Binary) and dim.operator == "*" and dim.left == count:
+        return dim.right
+    return tree.Binary("/", dim, count)
+
+
+def _settled(undone: list[tree.Op], before: Sequence[tree.Op], dims: tree.Dims | None) -> list[tree.Op]:
+    """The inverse of an op behind a `split`, whose parts will be joined: what then settles no argument that is left out."""
+    split = next((op for op in reversed(before) if op.word in ("split", "unstack", *_JOINING, "stack")), None)
+    if split is None or split.word != "split":
+        return undone
+    (inverse,) = undone
+    if inverse.word == "split" and split.argument("count") is not None:
+        count = ("count", split.argument("count"))
+        return [tree.Op("split", (("axis", inverse.argument("axis")), ("sizes", None), count), inverse.span)]
+    if inverse.word == "reshape" and dims is not None:
+        return [tree.Op("reshape", (("dims", dims),), inverse.span)]
+    return undone
 
 
 def _singles(ops: Sequence[tree.Op], single: bool, bundled: Sequence[str]) -> list[bool]:

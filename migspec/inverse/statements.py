@@ -113,8 +113,13 @@ class _Work:
 
     def _rename(self, body: tree.Move, statement: tree.Statement) -> tree.Move:
         body, operations = written_out(body, self.operations[statement.span.start], self.program)
-        ops = self._ops(body.ops, statement, Sides(body.sources.patterns, body.targets.patterns), operations)
+        sides = Sides(body.sources.patterns, body.targets.patterns, self._dims(body.sources.patterns))
+        ops = self._ops(body.ops, statement, sides, operations)
         return tree.Move("rename", body.targets, body.sources, ops, body.if_present)
+
+    def _dims(self, sources: Sequence[tree.Pattern]) -> tree.Dims | None:
+        lines = (line for line, _ in self.program.interface if line.side == "source" and sources[0] in line.names)
+        return next((line.dims for line in lines), None) if len(sources) == 1 else None
 
     def _copy(self, body: tree.Move, statement: tree.Statement) -> list[tree.Body]:
         """A copy gives back what no rename does; what is copied once more is dropped."""

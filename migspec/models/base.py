@@ -35,6 +35,9 @@ class LiveModel(Reader, Protocol):
     def shares_variables(self, other: Reader) -> bool:
         """Whether filling this model changes what `other` reads: a model with one of the same variables, or the model itself."""
 
+    def refuse_saving(self, destination: Destination, format: str) -> None:
+        """Raise what `save` would raise at once, before anything is written: MIG508 for a format or a name that it does not take."""
+
     def save(self, destination: Destination, format: str) -> None:
         """Write the model to a file that its own framework loads. The file appears under its name complete or not at all.
 

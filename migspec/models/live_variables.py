@@ -101,10 +101,12 @@ class LiveVariables:
     def shares_variables(self, other: Reader) -> bool:
         return isinstance(other, LiveVariables) and not self._identities().isdisjoint(other._identities())
 
+    def refuse_saving(self, destination: OutputDestination, format: str) -> None:
+        self._ending(destination, format)
+
     def save(self, destination: OutputDestination, format: str) -> None:
-        ending = None if self._saver is None else self._saver.endings.get(format)
-        if self._saver is None or ending is None or not destination.path.endswith(ending):
-            raise self._not_saved(destination.path, format)
+        ending = self._ending(destination, format)
+        assert self._saver is not None
         try:
             with written_by_framework(destination, f"model{ending}") as place:
                 self._saver.save(place, format)
@@ -122,8 +124,15 @@ class LiveVariables:
     def _identities(self) -> set[int]:
         return {id(live.identity) for live in self._live.values()}
 
-    def _not_saved(self, path: str, format: str) -> SpecError:
-        own = [] if self._saver is None else list(self._saver.endings.values())
-        ways = " or ".join(f"`{ending}`" for ending in (own or [".npz", ".safetensors"]))
-        message = f"a {self._noun} cannot be saved as {format}"
-        return file_error("MIG508", path, message, helps=(f"name the file {ways}",))
+    def _ending(self, destination: OutputDestination, format: str) -> str:
+        """The ending of a file in this format; raises MIG508 if the framework has no such format, or insists on another ending."""
+        endings = {} if self._saver is None else self._saver.endings
+        ending = endings.get(format)
+        if ending is not None and destination.path.endswith(ending):
+            return ending
+        if ending is not None:
+            message, ways = f"a {self._noun} is saved as {format} to a file `{ending}`", [ending]
+        else:
+            message, ways = f"a {self._noun} cannot be saved as {format}", list(endings.values()) or [".npz", ".safetensors"]
+        shown = " or ".join(f"`{one}`" for one in ways)
+        raise file_error("MIG508", destination.path, message, helps=(f"name the file {shown}",))

@@ -109,8 +109,9 @@ def largest_difference(settings: Settings, oracle: Oracle, case: Case) -> tuple[
             raise OracleFailure(_problem(settings, "the outputs have different shapes", shapes))
         if not expected.size:
             continue
-        differences = numpy.abs(_wide(expected) - _wide(actual))
-        differences[~numpy.isfinite(differences)] = numpy.inf
+        with numpy.errstate(invalid="ignore"):
+            differences = numpy.abs(_wide(expected) - _wide(actual))
+        differences = numpy.where(numpy.isfinite(differences), differences, numpy.inf)
         place = numpy.unravel_index(int(differences.argmax()), expected.shape)
         if differences[place] > worst:
             worst = float(differences[place])

@@ -96,11 +96,15 @@ def _outputs_agree(trial: Trial) -> float:
         except OracleFailure:
             return False
 
-    first, *others = map(_rule_label, blamed(trial, differ)[:_RULES])
+    blame = blamed(trial, differ)
+    first, *others = map(_rule_label, blame.rules[:_RULES])
     message = f"the old layer and the new one differ by {difference:.6g}"
-    notes = (f"the largest difference is {where}", f"the tolerance is {settings.tolerance:g}; the oracle: {settings.oracle}")
-    helps = ("look at this rule first: the outputs differ through what it moves",)
-    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, helps)])
+    notes = (
+        f"the largest difference is {where}",
+        f"the tolerance is {settings.tolerance:g}; the oracle: {settings.oracle}",
+        blame.reason,
+    )
+    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, ("look here first",))])
     return difference
 
 

@@ -21,6 +21,7 @@ EXAMPLES = 25
 UNSOUND = "the interface does not hold"
 """Why the other properties are skipped then."""
 
+_REPEATS = 4  # so many times as many cases as are asked for are drawn again because their sizes were tried already
 _SHRINKS = 150  # cases that are tried to make a failing one smaller
 
 
@@ -50,7 +51,7 @@ def run_property(subject: Subject, one: Property, *, examples: int = EXAMPLES, s
         return Outcome(one, "failed", diagnostics=error.diagnostics)
     if reason is not None:
         return Outcome(one, "skipped", reason=reason)
-    return _Run(subject, one).outcome(examples, seed)
+    return _Run(subject, one, examples).outcome(seed)
 
 
 def run_properties(
@@ -85,15 +86,17 @@ def assert_sound(
 class _Run:
     """One property in many cases. What is found out about a case is remembered: a case that is shrunk is looked at more than once."""
 
-    def __init__(self, subject: Subject, one: Property) -> None:
-        self._subject, self._property = subject, one
+    def __init__(self, subject: Subject, one: Property, examples: int) -> None:
+        self._subject, self._property, self._examples = subject, one, examples
         self._cases = 0
         self._difference: float | None = None
         self._parameters: dict[str, None] = {}
         self._failures: dict[object, PropertyFailure] = {}
         self._shrinks = 0
+        self._seen: set[object] = set()
+        self._repeats = 0
 
-    def outcome(self, examples: int, seed: int) -> Outcome:
+    def outcome(self, seed: int) -> Outcome:
         """Let hypothesis draw the cases, and make a failing one smaller."""
         import hypothesis
         from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -101,7 +104,7 @@ class _Run:
 
         run = hypothesis.seed(seed)(
             settings(
-                max_examples=examples,
+                max_examples=self._examples,
                 database=None,
                 deadline=None,
                 derandomize=False,
@@ -123,16 +126,23 @@ class _Run:
         return self._finished("held")
 
     def _try(self, trial: Trial) -> None:
+        from hypothesis import reject
+
         example = trial.held.example
         choice = example.choice
-        key = (tuple(choice.sizes.items()), choice.generation, choice.present, tuple(choice.numbers.items()), trial.seed)
+        kind = (tuple(choice.sizes.items()), choice.generation, choice.present, tuple(choice.numbers.items()))
+        key = (kind, trial.seed)
         if key in self._failures:
             raise self._failures[key]
         if self._failures:
             self._shrinks += 1
             if self._shrinks > _SHRINKS:
                 return
+        elif kind in self._seen and self._repeats < _REPEATS * self._examples:
+            self._repeats += 1  # hypothesis likes to draw what it has drawn before; other sizes show more than other values
+            reject()
         else:
+            self._seen.add(kind)
             self._cases += 1
         self._parameters |= dict.fromkeys(trial.held.parameters)
         try:

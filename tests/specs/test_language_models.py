@@ -21,6 +21,7 @@ keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3")
 
 import migspec  # noqa: E402
 from migspec.compiler import compile_spec, read_spec  # noqa: E402
+from migspec.diagnostics import Severity  # noqa: E402
 from migspec.invert import invert  # noqa: E402
 from migspec.variables import Variable, VariableMap  # noqa: E402
 
@@ -59,7 +60,7 @@ def migrate(name: str, source: object, target: object) -> migspec.Migration:
     """Fill the target by a spec of the library. Nothing is allowed, and nothing gives a warning."""
     migration = migspec.compile(SPECS / f"{name}.mig", source, target)
     compilation = compile_spec(read_spec(str(SPECS / f"{name}.mig")), migration.source.variables, migration.target.variables)
-    assert [one.message for one in compilation.diagnostics if one.severity == "warning"] == []
+    assert [one.message for one in compilation.diagnostics if one.severity is Severity.WARNING] == []
     migration.apply()
     return migration
 

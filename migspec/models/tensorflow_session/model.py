@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import numpy
 
 
+INITIALIZE = "restore a checkpoint, or run `tf.compat.v1.global_variables_initializer()`, before the session is used"
+
+
 def session_of(model: object) -> Any:
     """The session that is meant by a session, by a monitored one, or by a graph and a session in either order; else None."""
     import tensorflow as tf
@@ -94,6 +97,11 @@ class SessionModel:
         except Exception as error:
             raise self._unreadable(name, error) from error
 
+    def without_values(self) -> tuple[str, ...]:
+        """The variables whose initializers have not run, in the order of the graph."""
+        without = self._holder.uninitialized(self._graph_variables)
+        return tuple(name for name in self._graph_variables if name in without)
+
     @contextmanager
     def read_ahead(self, names: Sequence[str]) -> Iterator[None]:
         self._ahead.append(ReadAhead(self._holder.values, {name: self._graph_variables[name].nbytes for name in names}))
@@ -109,6 +117,9 @@ class SessionModel:
         return isinstance(other, SessionModel) and other._session is self._session
 
     def save(self, destination: Destination, format: str) -> None:
+        self.refuse_saving(destination, format)
+
+    def refuse_saving(self, destination: Destination, format: str) -> None:
         raise file_error(
             "MIG508",
             destination.path,
@@ -127,9 +138,7 @@ class SessionModel:
                 "MIG218",
                 self._label,
                 f"`{name}` has no value: its initializer has not run",
-                helps=(
-                    "restore a checkpoint, or run `tf.compat.v1.global_variables_initializer()`, before the session is used",
-                ),
+                helps=(INITIALIZE,),
             )
         return file_error("MIG511", self._label, f"the value of `{name}` cannot be read", notes=(cause(error),))
 

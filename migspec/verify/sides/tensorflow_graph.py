@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from migspec.diagnostics import SpecError
+from migspec.diagnostics import SpecError, file_error
+from migspec.fold import fold_texts
 from migspec.verify.ports import Port
 from migspec.verify.side import cannot_run, no_such_output
 from migspec.verify.sides.graph_ports import ends, fed_port, needed, open_shape, placeholders, short_name
@@ -69,7 +70,7 @@ class GraphSide:
         except SpecError:
             raise
         except Exception as error:
-            raise cannot_run(self._label, error) from error
+            raise self._failed(error) from error
         return {name: numpy.asarray(value) for name, value in zip(names, values, strict=True)}
 
     def activations(self, feeds: Mapping[str, numpy.ndarray]) -> list[tuple[str, numpy.ndarray]]:
@@ -81,12 +82,25 @@ class GraphSide:
         try:
             values = self._session.run(tensors, fed)
         except Exception as error:
-            raise cannot_run(self._label, error) from error
+            raise self._failed(error) from error
         return [(short_name(one), numpy.asarray(value)) for one, value in zip(tensors, values, strict=True)]
 
     def close(self) -> None:
         if self._owned:
             self._session.close()
+
+    def _failed(self, error: Exception) -> SpecError:
+        """What a run raised, without the stack traces that TensorFlow puts into its messages: MIG218 if variables have no values."""
+        from migspec.models.tensorflow_session.model import INITIALIZE, SessionModel
+
+        if type(error).__name__ == "FailedPreconditionError" and isinstance(self._live, SessionModel):
+            without = self._live.without_values()
+            if without:
+                has = "has no value: its initializer has" if len(without) == 1 else "have no values: their initializers have"
+                return file_error("MIG218", self._label, f"{fold_texts(without)} {has} not run", helps=(INITIALIZE,))
+        lines = str(error).partition("Original stack trace")[0].splitlines()
+        told = [line for line in lines if line.strip() and not line.startswith(_TRACED)]
+        return cannot_run(self._label, type(error)(None, None, "\n".join(told)) if _is_of_op(error) else error)
 
     def _named(self, name: str) -> Port:
         tensor = self._tensor(name)
@@ -126,5 +140,15 @@ class GraphSide:
 def _short(name: str) -> str:
     return name.removesuffix(":0")
 
+
+def _is_of_op(error: Exception) -> bool:
+    """Whether an exception is one of `tf.errors`, made of a node, an op and a message."""
+    import tensorflow as tf
+
+    return isinstance(error, tf.errors.OpError)
+
+
+_TRACED = ("Graph execution error", "Detected at node", " ", "\t", "Node: ", "File ")
+"""How lines begin that say where a graph was built, and not what is wrong."""
 
 _CONTROL = ("Switch", "RefSwitch", "Merge", "Enter", "RefEnter", "Exit", "NextIteration", "LoopCond")
