@@ -75,7 +75,9 @@ def _of_source(variable: Variable, plan: Plan) -> Iterator[str]:
 def _left(what: str, left: Left) -> Iterator[str]:
     if left.cause is not None:
         yield from _statement(left.cause)
-    reason = f': "{left.because}"' if left.because else "" if left.unasked is None else f": {left.unasked}, which needs no statement"
+    reason = (
+        f': "{left.because}"' if left.because else "" if left.unasked is None else f": {left.unasked}, which needs no statement"
+    )
     yield f"  {what}{reason}"
 
 

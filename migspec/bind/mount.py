@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from migspec import arithmetic
@@ -30,8 +30,9 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
     left, right = (None if one is None else constrained(one, constraints, numeric) for one in (use.source, use.target))
     source, target = Side(outer.sources, "source"), Side(outer.targets, "target")
     problems.uses = outer.uses
-    sources = _interface(left, program, source, outer, problems)
-    targets = _interface(right, program, target, outer, problems)
+    shared = set(capture_names(left)) & set(capture_names(right)) if left is not None and right is not None else set()
+    sources = _interface(left, program, source, outer, problems, shared)
+    targets = _interface(right, program, target, outer, problems, shared)
     if sources is None or targets is None:
         _excuse(outer, mounted, result)
         return
@@ -59,9 +60,8 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
         _excuse(outer, mounted, result)
         return
     patterned = any(pattern is not None and capture_names(pattern) for pattern in (use.source, use.target))
-    shared = set(capture_names(use.target)) if use.target is not None else set()
     for key, seen in sources.items():
-        goal = targets.get(tuple(pair for pair in key if pair[0] in shared), Seen())
+        goal = targets.get(key, Seen())
         scope = Scope(
             program,
             NameIndex(outer.sources.map, seen.variables.items()),
@@ -125,11 +125,11 @@ def assert_interface(scope: Scope, problems: Problems) -> None:
 
 
 def _interface(
-    prefix: tree.Pattern | None, program: Program, side: Side, outer: Scope, problems: Problems
+    prefix: tree.Pattern | None, program: Program, side: Side, outer: Scope, problems: Problems, shared: Collection[str] = ()
 ) -> dict[Key, Seen] | None:
-    """The variables of each instance on one side, by the captures of the prefix."""
+    """The variables of each instance on one side, by the captures that both prefixes share. A capture of this side alone makes no
+    instances: whatever it matches belongs to one, as in a bundle."""
     found: dict[Key, Seen] = {}
-    names = capture_names(prefix) if prefix is not None else ()
     for number, (line, _) in enumerate(program.interface):
         if line.side != side.word:
             continue
@@ -141,7 +141,7 @@ def _interface(
             if matched is None:
                 return None
             for match in matched:
-                key = tuple((name, match.captures[name]) for name in sorted(names))
+                key = tuple((name, match.captures[name]) for name in sorted(shared))
                 if (key, match.element.variable.name) in known:
                     continue
                 known.add((key, match.element.variable.name))

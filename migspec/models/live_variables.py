@@ -131,7 +131,7 @@ class LiveVariables:
         if ending is not None and destination.path.endswith(ending):
             return ending
         if ending is not None:
-            message, ways = f"a {self._noun} is saved as {format} to a file `{ending}`", [ending]
+            message, ways = f"the format {format} goes into a file that ends in `{ending}`", [ending]
         else:
             message, ways = f"a {self._noun} cannot be saved as {format}", list(endings.values()) or [".npz", ".safetensors"]
         shown = " or ".join(f"`{one}`" for one in ways)

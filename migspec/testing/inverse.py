@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import inf, prod
 
 import numpy
 
@@ -62,11 +62,15 @@ def _slack(trial: Trial, there: Bound, back: Bound) -> float:
     """By how much an element may be off that was moved there and back: 0 where all is exact.
 
     Each `add` and `scale` rounds its number and its result, by half a step of the dtype at the largest value that there is; what
-    scales up on the way back scales that up as well. Each rounds once to nearest (IEEE 754).
+    scales up on the way back scales that up as well. A cast to a shorter dtype rounds to that. Each rounds once to nearest (IEEE 754).
     """
-    computing = [one for bound in (there, back) for one in bound.instance.operations if one.word.exactness == "rounding"]
-    if not computing or dtypes.kind(there.target.dtype) != "float":
+    dtype = there.target.dtype
+    rounding = [one for bound in (there, back) for one in bound.instance.operations if one.word.exactness == "rounding"]
+    narrowed = any(source.dtype != dtype and dtypes.is_lossy(source.dtype, dtype) for source in there.sources)
+    if not (rounding or narrowed):
         return 0.0
+    if dtypes.kind(dtype) != "float":
+        return inf
     values = [trial.target[there.target.name], *(trial.source[variable.name] for variable in there.sources)]
     largest = max(float(numpy.abs(one.astype(numpy.float64)).max(initial=0.0)) for one in values)
     factors = [
@@ -74,7 +78,7 @@ def _slack(trial: Trial, there: Bound, back: Bound) -> float:
         for one in back.instance.operations
         if isinstance(one.word, Scale)
     ]
-    return len(computing) * step_of(there.target.dtype) * largest * max(1.0, prod(factors))
+    return (len(rounding) + narrowed) * step_of(dtype) * largest * max(1.0, prod(factors))
 
 
 def _same(was: numpy.ndarray, now: numpy.ndarray, slack: float) -> bool:

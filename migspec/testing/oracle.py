@@ -50,7 +50,7 @@ def load_oracle(settings: Settings) -> Oracle:
     place, _, name = settings.oracle.rpartition(":")
     try:
         with _in_its_folder(settings):
-            module = _module_of(settings.path.parent / place) if place.endswith(".py") else importlib.import_module(place)
+            module = _of_file(settings.path.parent / place) if place.endswith(".py") else importlib.import_module(place)
     except (Exception, SystemExit) as error:  # whatever a module may raise when it is imported
         raise SpecError([_problem(settings, "the oracle cannot be loaded", *_told(error))]) from error
     function = getattr(module, name, None)
@@ -63,13 +63,16 @@ def load_oracle(settings: Settings) -> Oracle:
     return function  # type: ignore[no-any-return]
 
 
-@cache
-def _module_of(path: Path) -> Any:
-    """The module of a file, under a name that no other module has. What lies beside it can be imported by it, as by a script, and
-    hides no module that there is."""
+def _of_file(path: Path) -> Any:
+    """The module of a file; anew if the file has changed."""
     path = path.resolve()
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    return _module_of(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _module_of(path: Path, changed: int) -> Any:
+    """The module of a file, under a name that no other module has."""
+    del changed
     name = "migspec_oracle_" + "_".join(path.with_suffix("").parts[1:])
     found = spec_from_file_location(name, path)
     if found is None or found.loader is None:

@@ -17,6 +17,7 @@ from migspec.testing.oracle import OracleFailure, largest_difference, load_oracl
 from migspec.testing.subject import Subject
 from migspec.testing.trial import Trial, Values
 
+_HELP = "look at this rule first: the outputs differ through what it moves"
 _RULES = 4  # so many of those that may be to blame are shown
 
 
@@ -104,7 +105,7 @@ def _outputs_agree(trial: Trial) -> float:
         f"the tolerance is {settings.tolerance:g}; the oracle: {settings.oracle}",
         blame.reason,
     )
-    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, ("look here first",))])
+    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, (_HELP,))])
     return difference
 
 

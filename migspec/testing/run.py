@@ -60,7 +60,7 @@ def run_properties(
     """Try every property, but for those whose names are in `skip`. Where the interface does not hold, nothing else is tried."""
     for one in PROPERTIES:
         if one.name in skip:
-            yield Outcome(one, "skipped", reason="not asked for")
+            yield Outcome(one, "skipped", reason="left out, as asked")
             continue
         outcome = run_property(subject, one, examples=examples, seed=seed)
         yield outcome

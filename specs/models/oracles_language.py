@@ -68,11 +68,12 @@ def llama_layer(case: Case) -> tuple[Any, Any]:
 def _llama(case: Case) -> tuple[Any, Any]:
     from keras import ops
     from keras_hub.src.models.llama.llama_decoder import LlamaTransformerDecoder
+    from transformers import LlamaConfig
     from transformers.models.llama import modeling_llama
 
     sizes = case.sizes
     x = _inputs(case, sizes["width"])
-    config = modeling_llama.LlamaConfig(**_configured(sizes), intermediate_size=sizes["inner"])
+    config = LlamaConfig(**_configured(sizes), intermediate_size=sizes["inner"])
     old = modeling_llama.LlamaDecoderLayer(config, 0)
     new = LlamaTransformerDecoder(
         sizes["inner"], sizes["heads"], sizes["key_value_heads"], activation=ops.silu, layer_norm_epsilon=1e-6
@@ -85,13 +86,12 @@ def _mixtral(case: Case) -> tuple[Any, Any]:
     """All weights of the experts are one number, so that they are the same however they are laid out."""
     from keras import ops
     from keras_hub.src.models.mixtral.mixtral_decoder import MixtralTransformerDecoder
+    from transformers import MixtralConfig
     from transformers.models.mixtral import modeling_mixtral
 
     sizes = case.sizes
     x = _inputs(case, sizes["width"])
-    config = modeling_mixtral.MixtralConfig(
-        **_configured(sizes), intermediate_size=3, num_local_experts=2, num_experts_per_tok=2
-    )
+    config = MixtralConfig(**_configured(sizes), intermediate_size=3, num_local_experts=2, num_experts_per_tok=2)
     old = modeling_mixtral.MixtralDecoderLayer(config, 0)
     new = MixtralTransformerDecoder(
         3, sizes["heads"], sizes["key_value_heads"], 2, 2, activation=ops.silu, layer_norm_epsilon=1e-6

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -224,10 +225,25 @@ def _states(case: Case, count: int) -> list[_Array]:
     return [case.random.normal(size=(_BATCH, case.sizes["units"])).astype("float32") for _ in range(count)]
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what both libraries say of the age of what is called here."""
+    import tensorflow
+
+    logger = tensorflow.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _made(kind: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """A cell of TensorFlow 1, without what it says of its age."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """A cell or layer of TensorFlow 1."""
+    with _quietly():
         return kind(*arguments, **named)
 
 
@@ -238,13 +254,14 @@ def _in_tensorflow(run: Callable[[], Any], layers: Sequence[Any], values: Mappin
     """
     import tensorflow
 
-    run()
-    variables = {variable.name.removesuffix(":0"): variable for layer in layers for variable in layer.variables}
-    found = {name: tuple(variable.shape) for name, variable in variables.items()}
-    assert found == {scope + name: value.shape for name, value in values.items()}, (found, list(values))
-    for name, variable in variables.items():
-        variable.assign(values[name.removeprefix(scope)])
-    return tensorflow.nest.map_structure(lambda tensor: tensor.numpy(), run())
+    with _quietly():
+        run()
+        variables = {variable.name.removesuffix(":0"): variable for layer in layers for variable in layer.variables}
+        found = {name: tuple(variable.shape) for name, variable in variables.items()}
+        assert found == {scope + name: value.shape for name, value in values.items()}, (found, list(values))
+        for name, variable in variables.items():
+            variable.assign(values[name.removeprefix(scope)])
+        return tensorflow.nest.map_structure(lambda tensor: tensor.numpy(), run())
 
 
 def _both_directions(cells: Sequence[Any], inputs: _Array, states: Sequence[Any], values: Mapping[str, _Array]) -> Any:

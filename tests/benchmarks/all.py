@@ -21,6 +21,7 @@ SCRIPTS = (
     "per_variable.py",
     "read_back.py",
     "live_fill.py",
+    "large_graph.py",
     "kill_writers.py",
 )
 

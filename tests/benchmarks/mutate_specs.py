@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "specs"))
 from spec_faults import faults
 
 from migspec.diagnostics import SpecError
-from migspec.interface.example import Choice, Impossible, example, free_numbers, free_sizes, generations, optional_groups
+from migspec.interface.example import Choice, Impossible, counts, example, free_sizes, generations, optional_groups
 from migspec.interface.held import held
 from migspec.library import library_specs
 from migspec.testing.oracle import OracleFailure, largest_difference, load_oracle, missing
@@ -30,6 +30,7 @@ from migspec.testing.settings import LARGEST, SMALLEST
 from migspec.testing.subject import Subject, open_subject
 from migspec.testing.trial import Trial
 
+_MEMBERS = 4
 _ORACLES = 6  # cases in which the layers are run before a fault has survived
 
 
@@ -42,10 +43,10 @@ def choices(subject: Subject, count: int, seed: int = 0) -> list[Choice]:
     for _ in range(1000 * count):
         if len(found) == count:
             break
-        chosen = {name: generator.randint(*settings.sizes.get(name, (SMALLEST, LARGEST))) for name in sizes}
+        largest = {name: _MEMBERS if name in counts(program) else LARGEST for name in sizes}
+        chosen = {name: generator.randint(*settings.sizes.get(name, (SMALLEST, largest[name]))) for name in sizes}
         groups = [group for group in optional_groups(program) if not found or generator.random() < 0.6]
-        numbers = {name: generator.choice(settings.numbers.get(name, (0.5, 1.0))) for name in free_numbers(program)}
-        numbers |= {name: generator.choice(values) for name, values in settings.numbers.items()}
+        numbers = {name: generator.choice(values) for name, values in settings.numbers.items()}
         choice = Choice(chosen, generator.randrange(generations(program)), frozenset[int]().union(*groups), numbers)
         try:
             example(program, choice)

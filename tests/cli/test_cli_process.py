@@ -17,7 +17,7 @@ from command_line import migspec, process, without_color
 
 from migspec.__main__ import run
 
-COMMANDS = ["inspect", "check", "plan", "apply", "why", "explain", "fmt", "demo"]
+COMMANDS = ["inspect", "check", "plan", "apply", "why", "test", "explain", "fmt", "demo"]
 
 
 def test_the_module_is_the_command(folder: Path) -> None:

@@ -28,24 +28,24 @@ class Form:
     call: Callable[[numpy.ndarray], Any]
 
 
-def _keras(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _keras(name: str, old: OldLayer, folder: Path) -> Form:
     keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3")
     model = new_model(keras, name)
     return Form(model, model, model)
 
 
-def _tf_keras(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _tf_keras(name: str, old: OldLayer, folder: Path) -> Form:
     keras = pytest.importorskip("tf_keras", reason="needs tf_keras, which is Keras 2")
     model = new_model(keras, name)
     return Form(model, model, model)
 
 
-def _module(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _module(name: str, old: OldLayer, folder: Path) -> Form:
     layer = NewLayer(name)
     return Form(layer, layer, layer)
 
 
-def _checkpoint(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _checkpoint(name: str, old: OldLayer, folder: Path) -> Form:
     layer = NewLayer(name)
     return Form(tf.train.Checkpoint(new=layer.new), layer, layer)
 
@@ -73,11 +73,11 @@ def _session(name: str, old: OldLayer, *, resource: bool) -> Form:
     return Form(session, session, lambda inputs: session.run(result, {given: inputs}))
 
 
-def _reference_variables(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _reference_variables(name: str, old: OldLayer, folder: Path) -> Form:
     return _session(name, old, resource=False)
 
 
-def _resource_variables(name: str, old: OldLayer, folder: Path) -> Form:  # noqa: ARG001
+def _resource_variables(name: str, old: OldLayer, folder: Path) -> Form:
     return _session(name, old, resource=True)
 
 

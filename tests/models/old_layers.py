@@ -190,7 +190,9 @@ KERAS_SPECS: dict[str, str] = {
 """What moves each layer into that of Keras, 2 and 3 alike, called `{layer}`."""
 
 
-_EXCHANGED = "rename attention/query/kernel -> new/key/kernel  reshape\nrename attention/key/kernel -> new/query/kernel  reshape\n"
+_EXCHANGED = (
+    "rename attention/query/kernel -> new/key/kernel  reshape\nrename attention/key/kernel -> new/query/kernel  reshape\n"
+)
 
 _MISTAKES: dict[str, tuple[str, str]] = {
     "dense": ("new/bias", "new/bias  flip 0"),

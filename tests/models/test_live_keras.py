@@ -11,6 +11,7 @@ import pytest
 from filling import fill, restores_after_each_failure
 from keras_models import MODELS, Blocks, keras, layers, nested, opened, randomise, refusal, subclassed
 
+import migspec
 from migspec.formats.output import Destination
 from migspec.variables import VariableMap
 
@@ -175,6 +176,61 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 def test_a_format_that_keras_does_not_save(tmp_path: Path, name: str, format: str) -> None:
     found = refusal(lambda: opened(nested()).save(Destination(str(tmp_path / name)), format))
     assert found.code == "MIG508" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("out.npz", "keras"), ("out.weights.h5", "keras"), ("out.keras", "weights.h5"), ("out.keras", "none"), ("out", None)],
+)
+def test_a_format_that_is_refused_leaves_the_model_alone(tmp_path: Path, name: str, format: str | None) -> None:
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, name="head")])
+    before = [variable.numpy().tolist() for variable in model.variables]
+    numpy.savez(tmp_path / "old.npz", kernel=numpy.ones((2, 1), "float32"))
+    (tmp_path / "spec.mig").write_text("rename kernel -> head/kernel\nfill head/bias with ones\n")
+    migration = migspec.compile(tmp_path / "spec.mig", tmp_path / "old.npz", model)
+    assert refusal(lambda: migration.apply(tmp_path / name, format=format)).code == "MIG508"
+    assert [variable.numpy().tolist() for variable in model.variables] == before
+    assert not (tmp_path / name).exists()
+
+
+def test_a_model_quantized_as_a_whole(tmp_path: Path) -> None:
+    """Integers and their scales go over as they are, and the model computes with them."""
+
+    def made() -> Any:
+        inner = [keras.Input((4,), dtype="int32"), layers.Embedding(9, 6, name="table"), layers.Dense(5, name="hidden")]
+        model = keras.Sequential([*inner, layers.Dense(3, name="head")])
+        randomise(model)
+        model.quantize("int8")
+        return model
+
+    keras.utils.set_random_seed(1)
+    old = made()
+    keras.utils.set_random_seed(2)
+    new = made()
+    (tmp_path / "spec.mig").write_text("same **\n")
+    tokens = numpy.array([[0, 1, 2, 8]], "int32")
+    for variable in old.variables:
+        if "int8" not in variable.dtype:
+            variable.assign(variable + 0.25)
+    assert not numpy.array_equal(new(tokens), old(tokens))
+    before = [(variable.dtype, variable.trainable) for variable in new.variables]
+    migspec.compile(tmp_path / "spec.mig", old, new).apply(verify=True)
+    assert [(variable.dtype, variable.trainable) for variable in new.variables] == before
+    assert {dtype for dtype, _ in before} == {"int8", "float32"}
+    assert numpy.array_equal(new(tokens), old(tokens))
+
+
+def test_mixed_precision_computes_in_half_from_whole_weights(tmp_path: Path) -> None:
+    inner = [keras.Input((4,)), layers.Dense(3, dtype="mixed_float16", name="head")]
+    model = keras.Sequential(inner)
+    kernel = numpy.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    numpy.savez(tmp_path / "old.npz", kernel=kernel, bias=numpy.zeros(3, "float32"))
+    (tmp_path / "spec.mig").write_text("rename * -> head/*\n")
+    migspec.compile(tmp_path / "spec.mig", tmp_path / "old.npz", model).apply()
+    assert model.layers[0].kernel.dtype == "float32" and numpy.array_equal(model.layers[0].kernel.numpy(), kernel)
+    outputs = model(numpy.ones((1, 4), "float32"))
+    assert outputs.dtype == "float16"
+    assert numpy.abs(numpy.asarray(outputs) - kernel.sum(0)).max() < 1e-2
 
 
 def test_an_unbuilt_model_is_told_how_to_be_built() -> None:

@@ -26,7 +26,9 @@ def fresh_names() -> None:
     keras.utils.set_random_seed(3)
 
 
-def network(optimizer: Any = None, *, trained: int = 0, build: bool = True, names: tuple[str, str] = ("first", "second")) -> Any:
+def network(
+    optimizer: Any = None, *, trained: int = 0, build: bool = True, names: tuple[str, str] = ("first", "second")
+) -> Any:
     """Two dense layers. With an optimizer it is compiled, and trained for some steps, or its optimizer built."""
     inner = [keras.Input((3,)), layers.Dense(4, "tanh", name=names[0]), layers.Dense(2, name=names[1])]
     model = keras.Sequential(inner, name="net")
@@ -253,7 +255,9 @@ def test_slots_into_tf_keras(tmp_path: Path) -> None:
         return model
 
     old, new = made(("hidden", "head")), made(("first", "second"))
-    new.optimizer.build(new.trainable_variables)  # its slots are called `m/first/kernel`; those of `old`, `Adam/m/hidden/kernel`
+    new.optimizer.build(
+        new.trainable_variables
+    )  # its slots are called `m/first/kernel`; those of `old`, `Adam/m/hidden/kernel`
     for x, y in batches(5):
         old.train_on_batch(x, y)
     with pytest.warns(UserWarning, match="legacy"):

@@ -14,6 +14,7 @@ from filling import fill, refusal, restores_after_each_failure, values_of
 from old_layers import tf
 
 import migspec
+from migspec.models.live_variables import LiveVariables
 from migspec.models.recognition import open_model
 
 
@@ -113,18 +114,32 @@ def test_strings_are_read_and_never_filled() -> None:
     assert refusal(lambda: live.writer(live.variables)).code == "MIG516"
 
 
+def loaded(folder: Path) -> Any:
+    tf.saved_model.save(Net(), str(folder / "saved"))
+    return tf.saved_model.load(str(folder / "saved"))
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
-def test_a_failure_at_any_variable_changes_nothing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    module = Net()
-    owner = type(module.scale)
-    restores_after_each_failure(open_model(module, "live"), monkeypatch, owner, "assign", error)
+@pytest.mark.parametrize("make", [lambda folder: Net(), lambda folder: tf.train.Checkpoint(net=Net()), loaded])
+def test_a_failure_at_any_variable_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Any], error: BaseException, tmp_path: Path
+) -> None:
+    live = open_model(make(tmp_path), "live")
+    assert isinstance(live, LiveVariables) and len(live.variables) == 9
+    (owner,) = {type(variable.identity) for variable in live._live.values()}  # what is loaded has a class of its own
+    restores_after_each_failure(live, monkeypatch, owner, "assign", error)
 
 
 def test_variables_on_several_devices_stay_there(tmp_path: Path) -> None:
     code = """
+import importlib.util, sys
 import numpy, tensorflow as tf
 from migspec.models.recognition import open_model
 from filling import fill
+packages, resource = [], sys.argv[1] == "resource"
+for name in ("keras", "tf_keras"):
+    if importlib.util.find_spec(name):
+        packages.append(importlib.import_module(name))
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -143,10 +158,39 @@ assert all(numpy.array_equal(part.numpy(), new) for part in parts)
 parts[0].assign_add(tf.ones([30_000]))
 assert numpy.array_equal(parts[1].numpy(), new)  # the two do not share what they were given
 assert module.second.device.endswith("CPU:1") and numpy.array_equal(module.second.numpy(), -new)
+
+for keras in packages:  # models of Keras, compiled, on both devices
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+        model.compile("sgd", "mse")
+    live = open_model(model, "live")
+    kernel = numpy.arange(6, dtype="float32").reshape(3, 2)
+    fill(live, {"head/kernel": kernel})
+    variable = model.layers[-1].kernel
+    parts = strategy.experimental_local_results(getattr(variable, "value", variable) if keras.__version__ >= "3" else variable)
+    assert [part.device[-5:] for part in parts] == ["CPU:0", "CPU:1"], parts
+    assert all(numpy.array_equal(part.numpy(), kernel) for part in parts)
+    assert numpy.array_equal(live.read("head/kernel"), kernel)
+
+v1 = tf.compat.v1
+with tf.Graph().as_default() as graph:
+    with tf.device("/cpu:1"):
+        placed = v1.get_variable("placed", [3], use_resource=resource)
+    with v1.Session(graph=graph) as session:
+        session.run(placed.initializer)
+        fill(open_model(session, "live"), {"placed": numpy.ones(3, "float32")})
+        trace = v1.RunMetadata()
+        assert session.run(placed, options=v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE), run_metadata=trace).tolist() == [1] * 3
+        assert any(one.device.lower().endswith("cpu:1") and one.node_stats for one in trace.step_stats.dev_stats)
 """
     here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", code], env=_environment(here), cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, "resource"],
+        env=_environment(here),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

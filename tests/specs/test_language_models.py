@@ -16,6 +16,7 @@ import numpy
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are the tests' own
 pytest.importorskip("tensorflow", reason="needs TensorFlow, which runs the old code and Keras")
 keras = pytest.importorskip("keras", minversion="3.0", reason="needs Keras 3")
 
@@ -281,6 +282,17 @@ def test_all_variables_of_a_bert_as_large_as_published() -> None:
     compilation = compile_spec(read_spec(str(SPECS / "bert_to_keras_hub.mig")), old, target)
     assert compilation.diagnostics == ()
     assert compilation.plan is not None
+
+
+def test_the_names_of_the_published_bert() -> None:
+    """The variables of Google's release of BERT-base, and of the BertBackbone for it."""
+    maps = Path(__file__).parents[3] / "shared" / "examples" / "bert"
+    if not maps.is_dir():
+        pytest.skip("needs the shared variable maps")
+    migration = migspec.compile(SPECS / "bert_to_keras_hub.mig", maps / "source.json", maps / "target.json")
+    weights = {one.name for one in migration.target.variables if not one.name.endswith("seed_generator_state")}
+    assert {move.target for move in migration.plan.moves} == weights
+    assert {one.variable.split("/")[0] for one in migration.plan.dropped} == {"cls", "global_step"}
 
 
 # Hugging Face

@@ -65,7 +65,7 @@ def test_what_it_may_not(body: str, said: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["old * float('nan'), new", "old, new * float('inf')", "old * float('nan'), new * float('nan')"]
+    "bad", ["old * float('nan'), new", "old, new + float('inf')", "old * float('nan'), new * float('nan')"]
 )
 def test_what_is_not_finite_differs(bad: str, tmp_path: Path) -> None:
     one = fault(tried(tmp_path, f"def dense(case):\n{RIGHT}    return {bad}\n"))

@@ -74,6 +74,62 @@ def test_meta_graph_and_checkpoint(tmp_path: Path) -> None:
     assert report.passed and [one.origin for one in report.inputs] == [f"made: whole numbers from 0 to {WORDS - 1}"]
 
 
+def test_a_session_without_values_is_told_so() -> None:
+    """No stack trace of TensorFlow's, and which variables have none."""
+    session = tf1_images()
+    with session.graph.as_default():
+        fresh = v1.Session(graph=session.graph)
+    told = refused("MIG218", fresh, keras_images())
+    assert "`conv/weights`" in told and "global_variables_initializer" in told and "trace" not in told
+    first = next(one for one in session.graph.get_collection("variables") if one.op.name == "conv/weights")
+    for variable in session.graph.get_collection("variables"):
+        if variable is not first:
+            fresh.run(variable.initializer)
+    assert "`conv/weights` has no value" in refused("MIG218", keras_images(), fresh)
+
+
+def test_what_tensorflow_raises_is_told_without_its_stack_traces() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        numbers = v1.placeholder(tf.float32, [None], name="x")
+        tf.reshape(numbers, [7], name="y")
+        words = tf.lookup.KeyValueTensorInitializer([1], [2])
+        found = tf.lookup.StaticHashTable(words, 0).lookup(tf.cast(numbers, tf.int32))
+        tf.identity(found, name="found")
+    session = v1.Session(graph=graph)
+    told = refused("MIG603", session, session, shapes={"x": (10,)}, output_pairs={"y": "y"})
+    assert "Input to reshape is a tensor with 10 values" in told and ".py" not in told
+    told = refused("MIG603", session, session, shapes={"x": (10,)}, output_pairs={"found": "found"})
+    assert "Table not initialized" in told and ".py" not in told
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["into Keras", "into PyTorch"])
+def test_the_trap_of_a_batch_norms_epsilon_is_named(back: bool, tmp_path: Path) -> None:
+    """Equal weights, other outputs: 1e-5 in PyTorch, 1e-3 in Keras. No spec is needed to tell."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    module = torch.nn.BatchNorm1d(5).eval()
+    inputs = keras.Input([5], name="input")
+    model = keras.Model(inputs, layers.BatchNormalization(name="bn")(inputs))
+    names = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+    for variable in model.weights:
+        variable.assign(numpy.random.default_rng(3).uniform(0.01, 0.05, 5))
+    with torch.no_grad():
+        for parameter in module.state_dict().values():
+            parameter.copy_(torch.full_like(parameter, 0.03, dtype=torch.float32))
+    moved = [f"bn/{keras_name} -> {name}" if back else f"{name} -> bn/{keras_name}" for name, keras_name in names.items()]
+    rest = "keep num_batches_tracked" if back else "drop num_batches_tracked"
+    (tmp_path / "spec.mig").write_text("".join(f"rename {one}\n" for one in moved) + f"{rest}\n")
+    sides = (model, module) if back else (module, model)
+    migspec.compile(tmp_path / "spec.mig", *sides).apply()
+    report = verify(*sides)
+    assert [one.code for one in report.diagnostics] == ["MIG601", "MIG606"]
+    side = "old" if back else "new"
+    assert (
+        f"the epsilon of BatchNormalization is 0.001 in the {side} model, and 1e-05 in the other"
+        in report.diagnostics[1].message
+    )
+
+
 def test_a_first_generation_checkpoint_without_its_saver(tmp_path: Path) -> None:
     session = tf1_images()
     with session.graph.as_default():

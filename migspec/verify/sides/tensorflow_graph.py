@@ -93,14 +93,14 @@ class GraphSide:
         """What a run raised, without the stack traces that TensorFlow puts into its messages: MIG218 if variables have no values."""
         from migspec.models.tensorflow_session.model import INITIALIZE, SessionModel
 
-        if type(error).__name__ == "FailedPreconditionError" and isinstance(self._live, SessionModel):
+        lines = str(error).partition("Original stack trace")[0].splitlines()
+        told = "\n".join(line for line in lines if line.strip() and not line.startswith(_TRACED))
+        if type(error).__name__ == "FailedPreconditionError" and "variable" in told and isinstance(self._live, SessionModel):
             without = self._live.without_values()
             if without:
                 has = "has no value: its initializer has" if len(without) == 1 else "have no values: their initializers have"
                 return file_error("MIG218", self._label, f"{fold_texts(without)} {has} not run", helps=(INITIALIZE,))
-        lines = str(error).partition("Original stack trace")[0].splitlines()
-        told = [line for line in lines if line.strip() and not line.startswith(_TRACED)]
-        return cannot_run(self._label, type(error)(None, None, "\n".join(told)) if _is_of_op(error) else error)
+        return cannot_run(self._label, type(error)(None, None, told) if _is_of_op(error) else error)
 
     def _named(self, name: str) -> Port:
         tensor = self._tensor(name)
