@@ -19,6 +19,8 @@ from migspec.models.startup_log import tensorflow_starts_quietly
 from migspec.testing.case import Case
 from migspec.testing.settings import Settings
 
+_LINES = 8  # of what an exception says
+
 Oracle = Callable[[Case], tuple[Any, Any]]
 """What the old layer computes, and what the new one does: arrays, or lists, tuples or dicts of them."""
 
@@ -162,11 +164,15 @@ def _in_its_folder(settings: Settings) -> Iterator[None]:
 
 def _told(error: BaseException) -> tuple[str, ...]:
     """An exception in words, with the line of the oracle's own file that it left."""
-    text = "".join(traceback.format_exception_only(error)).strip()
+    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    said = [
+        line for line in lines if line.strip() and not line.lstrip().startswith("File ")
+    ]  # TensorFlow tells its whole stack
+    text = "\n".join(said[:_LINES] + (["..."] if len(said) > _LINES else []))
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not Path(frame.filename).is_relative_to(Path(__file__).parent)]
-    lines = [frame for frame in own if "oracle" in Path(frame.filename).name] or own
-    return (text, *(f"{frame.filename}:{frame.lineno}: {frame.line}" for frame in lines[:1]))
+    places = [frame for frame in own if "oracle" in Path(frame.filename).name] or own
+    return (text, *(f"{frame.filename}:{frame.lineno}: {frame.line}" for frame in places[:1]))
 
 
 def _problem(settings: Settings, message: str, *notes: str, helps: tuple[str, ...] = ()) -> Diagnostic:

@@ -21,7 +21,16 @@ from migspec.variables import VariableMap
 
 LISTED = [
     f"MIG{number}"
-    for number in chain(range(101, 115), range(201, 220), range(301, 308), range(401, 414), range(501, 519), range(601, 609), range(701, 705), range(710, 718))
+    for number in chain(
+        range(101, 115),
+        range(201, 220),
+        range(301, 308),
+        range(401, 414),
+        range(501, 519),
+        range(601, 609),
+        range(701, 705),
+        range(710, 718),
+    )
 ]
 HEADINGS = ["## What it means", "## Example", "## How to mend it"]
 
