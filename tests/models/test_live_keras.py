@@ -193,6 +193,7 @@ def test_a_format_that_is_refused_leaves_the_model_alone(tmp_path: Path, name: s
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*quantize")
 def test_a_model_quantized_as_a_whole(tmp_path: Path) -> None:
     """Integers and their scales go over as they are, and the model computes with them."""
 

@@ -130,6 +130,31 @@ def test_the_trap_of_a_batch_norms_epsilon_is_named(back: bool, tmp_path: Path) 
     )
 
 
+def test_a_spec_that_speaks_of_the_optimizer_finds_the_weights_to_blame(tmp_path: Path) -> None:
+    """The new model is loaded with its optimizer, whose slots are to blame for nothing."""
+
+    def made(scopes: tuple[str, str]) -> Any:
+        keras.utils.clear_session(free_memory=False)
+        inner = [keras.Input([5], name="x"), *(layers.Dense(5, activation="tanh", name=scope) for scope in scopes)]
+        model = randomised(keras.Sequential(inner, name="net"))
+        model.compile(keras.optimizers.Adam(name="adam"), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    made(("hidden", "head")).save(tmp_path / "old.keras")
+    made(("first", "second")).save(tmp_path / "new.keras")
+    spec = tmp_path / "spec.mig"
+    spec.write_text(
+        "rename hidden/kernel -> first/kernel  transpose\nrename hidden/bias -> first/bias\nrename head/* -> second/*\n"
+        "slots adam/{weight:_}_momentum -> adam/{weight:_}_momentum\nslots adam/{weight:_}_velocity -> adam/{weight:_}_velocity\n"
+        "same adam/iteration, adam/learning_rate\n"
+    )
+    migspec.compile(spec, tmp_path / "old.keras", tmp_path / "new.keras").apply(tmp_path / "out.keras")
+    report = verify(str(tmp_path / "old.keras"), str(tmp_path / "out.keras"), spec=str(spec))
+    assert [one.code for one in report.diagnostics] == ["MIG601", "MIG605"], report_text(report)
+    assert "`first/kernel`" in report.diagnostics[1].message + str(report.diagnostics[1].notes)
+
+
 def test_a_first_generation_checkpoint_without_its_saver(tmp_path: Path) -> None:
     session = tf1_images()
     with session.graph.as_default():
