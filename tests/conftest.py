@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as for oracles: the same results on every machine
+
 settings.register_profile("everywhere", database=None)
 settings.register_profile("ci", settings.get_profile("everywhere"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "everywhere")

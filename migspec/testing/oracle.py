@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,6 +152,9 @@ def _called(path: str) -> str:
 def _in_its_folder(settings: Settings) -> Iterator[None]:
     """Within this, modules beside the spec can be imported, and those of the current directory, if no installed one is called so. What
     an oracle prints goes to standard error, as standard output is for results; TensorFlow's start-up log is left out."""
+    # TensorFlow's own advice for results that are the same everywhere. With oneDNN, TensorFlow 2.21 also fails on a depthwise
+    # convolution of one channel with a bias ("could not create a primitive descriptor").
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     places = [str(settings.path.parent.resolve()), str(Path.cwd())]
     sys.path.extend(places)
     try:
