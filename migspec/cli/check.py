@@ -58,10 +58,7 @@ def command(
         if found:
             print(count_text(found), file=sys.stderr)
         else:
-            what = (
-                "and covers both sides"
-                if source is not None
-                else "on its own; `--source` and `--target` check it against variables"
-            )
-            print(f"{', '.join(specs)}: sound {what}", file=sys.stderr)
+            alone = "on its own; `--source` and `--target` check it against variables"
+            for spec in specs:
+                print(f"{spec}: sound {'and covers both sides' if source is not None else alone}", file=sys.stderr)
     return exit_code(found)
