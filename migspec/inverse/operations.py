@@ -18,6 +18,9 @@ from migspec.text import Span
 
 _BY_BLOCKS = ("pad", "crop")
 _JOINING = ("concat", "sum", "mean")
+_VALUES = ("add", "scale", "cast")
+_MOVABLE = (*_VALUES, *_BY_BLOCKS, "as_is", "transpose", "permute", "squeeze", "expand")
+"""What may stand between `gates` and a `pad` that grows the blocks: `crop` cuts the same elements before it is undone and after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def turned_around(
     waiting: list[tree.Op] = []  # what names a gate, until the inverse of the `gates` before it has named them
     place = len(ops) - 1
     before = _singles(ops, single, bundled)
+    _refuse_hidden_order(ops, bundled)
     named = 1 < len(spread) == sum(op.word == "unstack" for op in ops)  # each `unstack` is of one capture, in their order
     shapes = _shapes_before(ops, sides.dims)
     while place >= 0:
@@ -86,15 +90,62 @@ def turned_around(
         else:
             undone = _settled(_undone(op, word), ops[:place], shapes[place])
             needs_blocks = (op.word == "add" and op.argument("gate") is not None) or (
-                op.word in _BY_BLOCKS and any(earlier.word == "gates" for earlier in ops[:place])
+                op.word in _BY_BLOCKS and _is_by_blocks(ops, place)
             )
-            (waiting if needs_blocks else result).extend(undone)
+            # What changes values changes them in its own turn: `scale` behind `add` is undone before it, so it waits as well.
+            (waiting if needs_blocks or (waiting and op.word in _VALUES) else result).extend(undone)
             if op.word == "gates":
                 result.extend(waiting)
                 waiting = []
         rounding.extend(_rounding(op, word))
         place -= 1
     return [*result, *waiting], rounding
+
+
+def _is_by_blocks(ops: Sequence[tree.Op], place: int) -> bool:
+    """Whether the `pad` at a place grows the blocks of the `gates` before it; raises `NoInverse` where `crop` would cut other elements
+    than it has added."""
+    words = [op.word for op in ops]
+    if "gates" not in words[:place]:
+        if "gates" in words[place:] and not _hides_blocks(ops[place : words.index("gates", place)]):
+            help_ = "write `pad` behind `gates`, if it grows another axis"
+            raise NoInverse("`pad` before `gates` does not know the blocks that `crop` would cut", ops[place].span, help_)
+        return False
+    between = words[place - words[:place][::-1].index("gates") : place]
+    odd = next((word for word in between if word not in _MOVABLE), None)
+    if odd is not None:
+        help_ = f"write `pad` directly behind `gates`, or `{odd}` before it"
+        raise NoInverse(f"`pad` behind `gates` and `{odd}` may have grown blocks or not", ops[place].span, help_)
+    return True
+
+
+def _hides_blocks(ops: Sequence[tree.Op]) -> bool:
+    """Whether a `reshape` behind the `pad` that these ops begin with makes other axes of those that it has grown: turned around, it
+    lets go of the blocks before `crop`."""
+    grown = ops[0].argument("dims")
+    shapes = [op.argument("dims") for op in ops[1:] if op.word == "reshape"]
+    return isinstance(grown, tuple) and any(isinstance(one, tuple) and not set(one) & set(grown) for one in shapes)
+
+
+def _refuse_hidden_order(ops: Sequence[tree.Op], bundled: Sequence[str]) -> None:
+    """Raise `NoInverse` where `stack {capture}` leaves a bundle in which a faster capture remains: taken apart again, its tensors
+    would come in another order than their names."""
+    left, run = list(bundled), set[str]()
+    for place, op in enumerate(ops):
+        if op.word != "stack" or op.argument("capture") is None:
+            continue
+        run.add(str(op.argument("capture")))
+        following = ops[place + 1] if place + 1 < len(ops) else None
+        if following is not None and following.word == "stack" and following.argument("capture") is not None:
+            continue
+        if not run.issuperset(left[len(left) - len(run) :]):
+            raise NoInverse(
+                f"`stack {{{op.argument('capture')}}}` leaves tensors that no op takes apart in the order of their names",
+                op.span,
+                "stack along the captures one directly after the other, the one written last in the names first",
+            )
+        del left[len(left) - len(run) :]
+        run.clear()
 
 
 def _shapes_before(ops: Sequence[tree.Op], dims: tree.Dims | None) -> list[tree.Dims | None]:

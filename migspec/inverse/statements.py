@@ -10,7 +10,7 @@ from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.inverse.operations import NoInverse, Rounding, Sides, turned_around
 from migspec.inverse.short_form import written_out
 from migspec.names import normal_name
-from migspec.patterns import Matcher
+from migspec.patterns import Matcher, is_exact, text_of, unnamed_ranges
 from migspec.rules import Mount, Operation, Program
 from migspec.syntax import tree
 from migspec.syntax.format import format_spec
@@ -113,6 +113,7 @@ class _Work:
 
     def _rename(self, body: tree.Move, statement: tree.Statement) -> tree.Move:
         body, operations = written_out(body, self.operations[statement.span.start], self.program)
+        _refuse_lost_ranges(body)
         sides = Sides(body.sources.patterns, body.targets.patterns, self._dims(body.sources.patterns))
         ops = self._ops(body.ops, statement, sides, operations)
         return tree.Move("rename", body.targets, body.sources, ops, body.if_present)
@@ -123,15 +124,28 @@ class _Work:
 
     def _copy(self, body: tree.Move, statement: tree.Statement) -> list[tree.Body]:
         """A copy gives back what no rename does; what is copied once more is dropped."""
-        if self.moved.issuperset(body.sources.patterns):
+        if all(pattern in self.moved or self._is_same(pattern) for pattern in body.sources.patterns):
             return [tree.Drop(body.targets, _COPIES, body.if_present)]
         self.moved.update(body.sources.patterns)
         parts = any(op.word in ("split", "unstack", "split_gates") for op in body.ops)
-        if parts or len(body.sources.patterns) > 1 or len(body.targets.patterns) == 1:
+        joined = len(body.sources.patterns) == 1 or any(op.word in ("concat", "stack") for op in body.ops)
+        if parts or not joined or len(body.targets.patterns) == 1:
             return [self._rename(body, statement)]
         first, *others = body.targets.patterns
         one = replace(body, targets=replace(body.targets, patterns=(first,)))
         return [self._rename(one, statement), tree.Drop(tree.PatternList(tuple(others)), _COPIES, body.if_present)]
+
+    def _is_same(self, name: tree.Pattern) -> bool:
+        """Whether a `same` moves a variable as well, as far as that can be told: where there is an interface, the target has it."""
+        declared = [one for line, _ in self.program.interface if line.side == "target" for one in line.names]
+        if not is_exact(name) or (self.program.interface and not any(Matcher(one).fits(_path(name)) for one in declared)):
+            return False
+        lists = [rule.sources for rule in self.program.rules if rule.kind == "same" and rule.sources is not None]
+        return any(
+            any(Matcher(one).fits(_path(name)) for one in listed.patterns)
+            and not any(Matcher(one).fits(_path(name)) for one in listed.exceptions)
+            for listed in lists
+        )
 
     def _ops(
         self, ops: tuple[tree.Op, ...], statement: tree.Statement, sides: Sides, operations: Sequence[Operation] | None = None
@@ -173,6 +187,18 @@ class _Work:
                 or ("write the rule of the other direction by hand, or take what is lost from a file: `--given TARGET`",),
             )
         )
+
+
+def _refuse_lost_ranges(body: tree.Move) -> None:
+    """Raise `NoInverse` for an unnamed range on the left alone: on the right, where the inverse would have it, it narrows nothing."""
+    said = {name for pattern in body.targets.patterns for name in unnamed_ranges(pattern)}
+    for pattern in body.sources.patterns:
+        if not said.issuperset(unnamed_ranges(pattern)):
+            raise NoInverse("the range without a name stands on the left alone", pattern.span, "write it on both sides")
+
+
+def _path(name: tree.Pattern) -> str:
+    return normal_name(text_of(name))
 
 
 def _note(one: Rounding) -> Diagnostic:

@@ -47,7 +47,6 @@ class Stack:
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         del context
-        groups: dict[tuple[tuple[str, str], ...], list[Tensor]] = {}
         for tensor in bundle:
             if self.capture is not None and self.capture not in dict(tensor.coordinates):
                 made = [name for name, _ in tensor.coordinates]
@@ -64,19 +63,28 @@ class Stack:
                         else f"`stack {self.axis}` stacks whatever the rule has",
                     ),
                 )
+        return tuple(self._stacked(rest, tuple(group)) for run in self._runs(bundle) for rest, group in self._groups(run))
+
+    def _runs(self, bundle: Bundle) -> Iterator[Bundle]:
+        """The tensors of each name, where a list of names makes a bundle of the capture several times."""
+        run: dict[tuple[tuple[str, str], ...], Tensor] = {}
+        if self.capture is None:
+            yield bundle
+            return
+        for tensor in bundle:
+            if tensor.coordinates in run:
+                yield tuple(run.values())
+                run = {}
+            run[tensor.coordinates] = tensor
+        yield tuple(run.values())
+
+    def _groups(self, run: Bundle) -> Iterator[tuple[tuple[tuple[str, str], ...], list[Tensor]]]:
+        """What is stacked together: all, or what differs in the capture alone."""
+        groups: dict[tuple[tuple[str, str], ...], list[Tensor]] = {}
+        for tensor in run:
             rest = () if self.capture is None else tuple(pair for pair in tensor.coordinates if pair[0] != self.capture)
             groups.setdefault(rest, []).append(tensor)
-        return tuple(self._stacked(rest, run) for rest, group in groups.items() for run in self._runs(group))
-
-    def _runs(self, group: list[Tensor]) -> Iterator[Bundle]:
-        """What is stacked together: of a list of names that each make a bundle of the capture, the tensors of one name."""
-        run: list[Tensor] = []
-        for tensor in group:
-            if self.capture is not None and any(tensor.coordinates == other.coordinates for other in run):
-                yield tuple(run)
-                run = []
-            run.append(tensor)
-        yield tuple(run)
+        yield from groups.items()
 
     def _stacked(self, rest: tuple[tuple[str, str], ...], group: Bundle) -> Tensor:
         if len({tensor.shape for tensor in group}) > 1:
