@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from migspec import arithmetic
 from migspec.diagnostics import Diagnostic, Label
+from migspec.ops import Rearrange
 from migspec.patterns import text_of
-from migspec.rules import Program
+from migspec.rules import Program, Rule
 from migspec.syntax import tree
+from migspec.syntax.spelling import arithmetic_text
 
 Names = Mapping[str, tree.Arithmetic]
 """What each size and number of the second spec is called in the composition."""
@@ -36,6 +39,7 @@ def meeting(first: Program, second: Program) -> Middle:
     lines = [(line, statement) for line, statement in first.interface if line.side == "target"]
     wanted = [(line, statement) for line, statement in second.interface if line.side == "source"]
     used: set[int] = set()
+    pairs: list[tuple[tree.Arithmetic, tree.Arithmetic, tree.Statement]] = []
     for number, (line, statement) in enumerate(lines):
         made.update(dict.fromkeys(line.names, number))
         dims[number] = line.dims
@@ -51,11 +55,16 @@ def meeting(first: Program, second: Program) -> Middle:
             message = f"`{text_of(line.names[0])}` has {len(line.dims)} axes in `{first.text.name}` and {len(other.dims)} here"
             problems.append(Diagnostic("MIG704", message, Label(place.span), (Label(statement.span, "made here"),)))
             continue
-        pairs = [*zip(other.dims, line.dims, strict=True)]
+        pairs += [(theirs, ours, place) for theirs, ours in zip(other.dims, line.dims, strict=True)]
         if other.family is not None and line.family is not None:
-            pairs.append((other.family[1], line.family[1]))
-        for theirs, ours in pairs:
+            pairs.append((other.family[1], line.family[1], place))
+    for _ in range(len(pairs)):  # one tells of another; the last round finds nothing more
+        known = len(names)
+        for theirs, ours, _place in pairs:
             _unify(theirs, ours, names, second)
+        if len(names) == known:
+            break
+    problems += _two_things(pairs, names)
     for number, (line, statement) in enumerate(wanted):
         if number not in used and not line.if_present:
             message = f"`{first.text.name}` makes no `{text_of(line.names[0])}`, which `{second.text.name}` needs"
@@ -77,27 +86,65 @@ def renamed(expression: tree.Arithmetic, names: Names) -> tree.Arithmetic:
 
 
 def _unify(theirs: tree.Arithmetic, ours: tree.Arithmetic, names: dict[str, tree.Arithmetic], second: Program) -> None:
-    """Let a size of the second spec be what stands in its place in the first; what cannot be read off stays a size of its own."""
+    """Let a size of the second spec be what must be equal to it in the first; what the lines do not settle stays a size of its own.
+
+    `x + h` and `n + m` say nothing of `x` by themselves, only once `h` is known to be `m`.
+    """
     match theirs, ours:
         case tree.Reference(name=name), _ if name in second.sizes and second.sizes[name].value is None:
             names.setdefault(name, ours)
         case tree.Binary(), tree.Binary() if theirs.operator == ours.operator:
-            _unify(theirs.left, ours.left, names, second)
-            _unify(theirs.right, ours.right, names, second)
+            sides = [(theirs.left, ours.left, theirs.right, ours.right), (theirs.right, ours.right, theirs.left, ours.left)]
+            if theirs.operator in "+*":
+                sides += [
+                    (theirs.left, ours.right, theirs.right, ours.left),
+                    (theirs.right, ours.left, theirs.left, ours.right),
+                ]
+            for one, other, rest, left in sides:
+                known = all(reference.name in names for reference in arithmetic.references(one))
+                if known and renamed(one, names) == other:
+                    _unify(rest, left, names, second)
+                    return
         case _:
             pass
+
+
+def _two_things(pairs: Iterable[tuple[tree.Arithmetic, tree.Arithmetic, tree.Statement]], names: Names) -> Iterator[Diagnostic]:
+    """Errors for sizes of the second spec that are two things in the first, which need not be equal."""
+    for theirs, ours, statement in pairs:
+        if isinstance(theirs, tree.Reference) and names.get(theirs.name, ours) != ours:
+            one, other = arithmetic_text(names[theirs.name]), arithmetic_text(ours)
+            yield Diagnostic(
+                "MIG704",
+                f"the size `{theirs.name}` is both `{one}` and `{other}` of the first spec",
+                Label(statement.span),
+                helps=("if the two are always equal, give them one name there",),
+            )
 
 
 def _named(first: Program, second: Program, found: Mapping[str, tree.Arithmetic]) -> Names:
     """Names for all sizes and numbers of the second spec; one that the first has, too, gets a number behind it."""
     names: dict[str, tree.Arithmetic] = dict(found)
-    taken = {*first.sizes, *first.numbers}
+    taken = {*first.sizes, *first.numbers, *(label for rule in first.rules for label in labels_of(rule))}
     for name in (*second.sizes, *second.numbers):
         if name not in names:
             free = next(one for one in _candidates(name) if one not in taken)
             taken.add(free)
             names[name] = tree.Reference(free)
     return names
+
+
+def labels_of(rule: Rule) -> set[str]:
+    """The names that the `rearrange`s of a rule give to axes: sizes, and others that are not to be taken for sizes."""
+    words = (operation.word for operation in rule.operations)
+    return {
+        label
+        for word in words
+        if isinstance(word, Rearrange)
+        for group in word.left
+        for label in group
+        if isinstance(label, str)
+    }
 
 
 def _candidates(name: str) -> Iterable[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from migspec.composition.middle import Middle, Names, definitions, meeting, renamed
 from migspec.diagnostics import Diagnostic, Label
+from migspec.patterns import capture_names
 from migspec.rules import Program, Rule
 from migspec.syntax import tree
+from migspec.text import Span
 
 _ONE_BY_ONE = frozenset(
     {"transpose", "permute", "rearrange", "reshape", "squeeze", "expand", "flip", "gates", "rope", "slice", "crop", "pad"}
@@ -33,6 +37,7 @@ class _Step:
 
     rule: Rule
     sources: tuple[tree.Pattern, ...]
+    targets: tuple[tree.Pattern, ...]
     makes: tuple[int, ...]
     ops: tuple[tree.Op, ...]
 
@@ -69,6 +74,8 @@ class _Work:
                 self._refuse("a spec that uses others is not composed", mount.statement, "write out what the used spec does")
             for rule in program.slots:
                 self._refuse("`slots` are not composed", rule.statement, "write them in the spec that uses the composition")
+            if program.cast_all is not None:
+                self.problems.append(_unsaid("`cast` alone is not composed", program.cast_all, "write `cast` behind each rule"))
         for rule in self.first.rules:
             self._take_in(rule)
         consumers = [rule for rule in self.second.rules if rule.kind not in ("keep", "fill")]
@@ -103,7 +110,7 @@ class _Work:
         if len(known) < len(lines):
             self._refuse("the rule does not name its targets as the interface does", rule.statement, "name each line alone")
             return
-        self.steps.append(_Step(rule, tuple(sources), known, self._settled(ops, known)))
+        self.steps.append(_Step(rule, tuple(sources), tuple(targets), known, self._settled(ops, known)))
 
     def _settled(self, ops: tuple[tree.Op, ...], makes: tuple[int, ...]) -> tuple[tree.Op, ...]:
         """Ops with the arguments that the first spec's targets settle written out, as something else follows them now."""
@@ -115,7 +122,8 @@ class _Work:
                 arguments = (*(one for one in op.arguments if one[0] != "dims"), ("dims", shapes[0]))
                 result[place] = tree.Op(op.word, arguments, op.span)
             axis = op.argument("axis")
-            if op.word == "split" and op.argument("sizes") is None and op.argument("count") is None and isinstance(axis, int):
+            splits = op.word == "split" and op.argument("sizes") is None and op.argument("count") is None
+            if splits and isinstance(axis, int) and all(-len(shape) <= axis < len(shape) for shape in shapes):
                 sizes = tuple(shape[axis] for shape in shapes)
                 result[place] = tree.Op("split", (("axis", axis), ("sizes", sizes), ("count", None)), op.span)
             if op.word not in _IN_PLACE:
@@ -141,12 +149,16 @@ class _Work:
             if not rule.if_present:
                 self._refuse("nothing in the first spec makes what this takes", rule.statement, "check the names of both")
             return {place}
+        if any(_regroups(step, rule) for step in steps):
+            message = "what one of these rules does with each of several tensors, one rule for both would do with all of them together"
+            self.problems.append(_unsaid(message, rule.span, "write these rules by hand", steps))
+            return {place}
         if len(steps) == 1 and steps[0].makes == taken:
             self._emit(steps, [rule], steps[0].ops)
             return {place}
         if len(steps) == 1 and len(taken) == 1:
             group = self._parallel(rule, steps[0], consumers)
-            if group is not None:
+            if group is not None and not any(_spread(consumers[one]) for one in group):
                 self._emit(steps, [consumers[one] for one in group], steps[0].ops)
                 return set(group)
         alike = {step.ops for step in steps}
@@ -158,13 +170,7 @@ class _Work:
             self._emit(steps, [rule], steps[0].ops)
             return {place}
         self.problems.append(
-            Diagnostic(
-                "MIG703",
-                "no one rule says what these rules do one after the other",
-                Label(rule.span),
-                tuple(Label(step.rule.span, "made here") for step in steps),
-                helps=("apply the two specs one after the other, or write these rules by hand",),
-            )
+            _unsaid("no one rule says what these rules do one after the other", rule.span, "write these rules by hand", steps)
         )
         return {place}
 
@@ -203,13 +209,90 @@ class _Work:
             self.bodies.append(tree.Drop(sources, rules[0].because, optional))
             return
         targets = tree.PatternList(tuple(pattern for rule in rules for pattern in _targets(rule)))
-        theirs = tuple(_op(op, self.middle.names) for op in _ops(rules[0]))
+        self._refuse_other_meanings(ops, rules[0], steps)
+        theirs = tuple(_op(op, self.middle.names) for op in map(self._relabelled, _ops(rules[0])))
         word = "copy" if any(rule.kind == "copy" for rule in rules) else "rename"
         self.bodies.append(tree.Move(word, sources, targets, (*ops, *theirs), optional))  # type: ignore[arg-type]
+
+    def _refuse_other_meanings(self, ops: tuple[tree.Op, ...], rule: Rule, steps: Sequence[_Step]) -> None:
+        """What the same words would do differently in one rule."""
+        theirs = _ops(rule)
+        words = [op.word for op in theirs]
+        before_gates = words[: words.index("gates")] if "gates" in words else words
+        made = [op.argument("content") for op in ops]
+        random = [isinstance(one, tree.Content) and one.kind != "constant" for one in made]
+        again = any(
+            isinstance(one, tree.Content) and one.kind != "constant" for one in (op.argument("content") for op in theirs)
+        )
+        folders = {PurePath(program.text.name).parent for program in (self.first, self.second)}
+        tokens = sum("remap" in [op.word for op in several] for several in (ops, theirs))
+        why = ""
+        if any(op.word == "gates" for op in ops) and {"pad", "crop"} & set(before_gates):
+            why = "behind the `gates` of the first rule, `pad` and `crop` would work block by block"
+        elif any(random) or (again and any(isinstance(one, tree.Content) for one in made)):
+            why = "random values follow the name of the target: those of one rule would be others"
+        elif tokens and len(folders) > 1:
+            why = "the paths of vocabularies are relative to each spec, and these are in two folders"
+        if why:
+            self.problems.append(_unsaid(why, rule.span, "write these rules by hand", steps))
+
+    def _relabelled(self, op: tree.Op) -> tree.Op:
+        """A `rearrange` of the second spec with its sizes in the names of the composition, and its other labels unlike all of those."""
+        if op.word != "rearrange":
+            return op
+        names = self.middle.names
+        taken = {*self.first.sizes, *self.first.numbers}
+        taken |= {one.name for one in names.values() if isinstance(one, tree.Reference)}
+
+        def label(found: re.Match[str]) -> str:
+            value = names.get(found[0])
+            if isinstance(value, tree.Reference):
+                return value.name
+            # No size, or one that the first spec computes: its axes settle it as they did.
+            return f"{found[0]}_" if found[0] in taken else found[0]
+
+        pattern = re.sub("[A-Za-z_][A-Za-z0-9_]*", label, str(op.argument("pattern")))
+        return tree.Op(op.word, (("pattern", pattern),), op.span)
 
     def _refuse(self, message: str, statement: tree.Statement, way: str) -> None:
         helps = (f"{way}, or apply the two specs one after the other",)
         self.problems.append(Diagnostic("MIG703", message, Label(statement.span), helps=helps))
+
+
+def _unsaid(message: str, place: Span, way: str, steps: Sequence[_Step] = ()) -> Diagnostic:
+    made = tuple(Label(step.rule.span, "made here") for step in steps)
+    return Diagnostic("MIG703", message, Label(place), made, helps=(f"apply the two specs one after the other, or {way}",))
+
+
+def _regroups(step: _Step, rule: Rule) -> bool:
+    """Whether one rule would do at once, or in another order, what these do with each tensor, or with each bundle of some."""
+    listed = rule.sources.patterns if rule.sources is not None else ()
+    sources, middle, targets = (_captures(one) for one in (step.sources, step.targets, _targets(rule)))
+    gathered = [] if rule.kind == "drop" else [name for name in _captures(listed) if name not in targets]
+    spread = [name for name in middle if name not in sources]
+    anew = [name for name in targets if name not in _captures(listed)]
+    one_by_one = _is_one_by_one(step) and len(step.targets) == 1
+    if spread:  # gathered again as they were, they are one bundle
+        single = len(step.targets) == 1 == len(listed)
+        names_none = not any(op.word == "stack" and op.argument("capture") is not None for op in _ops(rule))
+        alike = all(op.word in _ONE_BY_ONE for op in _ops(rule)) and len(_targets(rule)) == 1 and not (gathered or anew)
+        if not single or not ((names_none and gathered == spread) or alike):
+            return True
+    elif gathered and not (
+        one_by_one and [one for one in sources if one in gathered] == [one for one in middle if one in gathered]
+    ):
+        return True
+    return any(name in sources and name not in middle for name in anew)
+
+
+def _spread(rule: Rule) -> bool:
+    """Whether a rule has a capture on one side alone, which makes a bundle."""
+    sources = rule.sources.patterns if rule.sources is not None else ()
+    return rule.kind != "drop" and set(_captures(sources)) != set(_captures(_targets(rule)))
+
+
+def _captures(patterns: Sequence[tree.Pattern]) -> list[str]:
+    return list(dict.fromkeys(name for pattern in patterns for name in capture_names(pattern)))
 
 
 def _renamed_body(rule: Rule, names: Names) -> tree.Body:

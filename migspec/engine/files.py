@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TypeAlias
 
 from migspec.diagnostics import SpecError, file_error
-from migspec.formats.output import WritableFile
 
 _MOST_BYTES = 1 << 30  # Linux moves no more than about 2 GiB in one call
 
@@ -51,11 +50,6 @@ class OpenFile:
                     done += count
         except OSError as error:
             raise _unreadable(self._path, error) from error
-
-    def copy(self, offset: int, length: int, file: WritableFile, place: int) -> int:
-        """Let the operating system copy `length` bytes from `offset` to `place` in another file; returns how many it did: fewer if it
-        does not do so between these files, or if this one ends before."""
-        return file.copy_from(self._descriptor, offset, length, place)
 
     def _seek_and_read(self, descriptor: int, buffers: list[memoryview], offset: int) -> int:
         """`os.preadv` where there is none: the position is the descriptor's, so one thread at a time."""

@@ -25,7 +25,6 @@ from migspec.engine.files import Files
 from migspec.engine.sources import Sources
 from migspec.engine.target import Target
 from migspec.engine.together import Neighbours, in_groups, unchanged
-from migspec.engine.unseen import copy_value, copy_values
 from migspec.engine.workspace import Workspace
 from migspec.evaluate import evaluate
 from migspec.expression import Expression, Read, Side, reads, size_of
@@ -98,9 +97,6 @@ class _Work:
         """Write variables that stay as they are, from one read."""
         if self.stop.is_set():
             raise _Stopped
-        if copy_values(group, self._sources, self._writer):
-            self._wrote(group.span)
-            return
         memory = self._workspace().array("band", group.span, numpy.dtype(numpy.uint8))
         self._sources.fetch(group.path, group.offset, memory)
         values: list[tuple[str, memoryview]] = []
@@ -117,8 +113,8 @@ class _Work:
         if kind(expression.dtype) in ("string", "opaque"):  # an opaque one can be listed and not read, which its reader says
             self._writer.write_strings(target.name, evaluate(expression, self._sources.values))
             return
-        extent = unchanged(expression, self._sources)
-        if extent is not None and copy_value(target.name, extent, self._sources, self._writer, self._step):
+        if isinstance(expression, Read) and unchanged(expression, self._sources) is not None:
+            self._pass_on(target.name, expression)
             return
         copies = lower(expression)
         if not copies:
@@ -135,6 +131,18 @@ class _Work:
             if stop == size:
                 assembler.finish()
             self._write(target.name, start * dtype.itemsize, band)
+
+    def _pass_on(self, name: str, read: Read) -> None:
+        """Write a variable that stays as it is: as `_make` does, without asking what goes where."""
+        source, dtype, size = self._sources.open(read), numpy_dtype(read.dtype), size_of(read.shape)
+        room = max(1, min(self._budget // 2, _BAND_IN_ORDER) // dtype.itemsize)
+        for start in range(0, size, room):
+            if self.stop.is_set():
+                raise _Stopped
+            band = self._band(name, start, min(start + room, size), dtype)
+            source.fetch(((start, 0),), band.size, band)
+            self._write(name, start * dtype.itemsize, band)
+        source.finish()
 
     def _band(self, name: str, start: int, stop: int, dtype: numpy.dtype) -> numpy.ndarray:
         """Memory to make these elements in: where the writer gathers them, if it does."""
@@ -157,12 +165,6 @@ class _Work:
             data.view(f"u{width}").byteswap(inplace=True)
         self._writer.write(name, offset, data.data)
         self._wrote(data.size)
-
-    def _step(self, count: int) -> None:
-        """So many bytes are copied; shall it go on?"""
-        self._wrote(count)
-        if self.stop.is_set():
-            raise _Stopped
 
     def _wrote(self, count: int) -> None:
         if self._progress:

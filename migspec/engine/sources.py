@@ -15,7 +15,6 @@ from migspec.engine.files import Files
 from migspec.engine.inputs import ArrayInput, FileInput, Input
 from migspec.expression import Read, Side, size_of
 from migspec.formats.base import Extent, Reader
-from migspec.formats.output import WritableFile
 
 
 class Sources:
@@ -54,10 +53,6 @@ class Sources:
     def fetch(self, path: str, offset: int, memory: numpy.ndarray) -> None:
         """Fill `memory` (uint8) with the bytes of a file from `offset` on, not verified."""
         self._files.open(path).read_runs([(offset, 0)], memory.size, memory.data)
-
-    def copy(self, path: str, offset: int, length: int, file: WritableFile, place: int) -> int:
-        """Let the operating system copy these bytes of a file to `place` in another; returns how many it did."""
-        return self._files.open(path).copy(offset, length, file, place)
 
     def verify(self, read: Read, extent: Extent, data: numpy.ndarray) -> None:
         """Hold the whole value of a variable (uint8) against its checksum, if none has yet. MIG504 if it is wrong."""

@@ -12,8 +12,6 @@ from migspec.variables import VariableMap
 if TYPE_CHECKING:
     import numpy
 
-    from migspec.formats.output import WritableFile
-
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -94,14 +92,6 @@ class GatheringWriter(Protocol):
 
     def write_many(self, values: Sequence[tuple[str, memoryview]]) -> None:
         """The whole values of several variables, each as `Writer.write` takes it."""
-
-
-@runtime_checkable
-class PlacingWriter(Protocol):
-    """A writer that need not see values that stay as they are."""
-
-    def place(self, name: str) -> tuple[WritableFile, int]:
-        """Where the values of a variable go: a file of the output and an offset in it. Whoever puts them there need not `write` them."""
 
 
 @runtime_checkable

@@ -139,23 +139,6 @@ class WritableFile:
                 self.pwrite(b"".join(group)[written:], offset + written)
             offset += total
 
-    def copy_from(self, descriptor: int, source_offset: int, length: int, offset: int) -> int:
-        """Let the operating system copy bytes of another open file to `offset`. Returns how many it copied: fewer than `length` if
-        the other file ends, or if the system does not copy between these two. MIG514 if there is no room."""
-        copy = getattr(os, "copy_file_range", None)
-        done = 0
-        while copy is not None and done < length:
-            try:
-                count = copy(descriptor, self._descriptor, length - done, source_offset + done, offset + done)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise writing_failed(self.path, error) from error
-                break  # whatever else is wrong shows when the bytes are read and written
-            if count == 0:
-                break
-            done += count
-        return done
-
     def pread(self, length: int, offset: int) -> bytes:
         """At most `length` bytes of what was written, from `offset`; fewer only at the end of the file."""
         try:

@@ -15,6 +15,7 @@ from migspec.interface.example import (
     example,
     free_sizes,
     generations,
+    most_members,
     optional_groups,
 )
 from migspec.interface.held import held
@@ -27,7 +28,7 @@ _CASES = 20
 _MOST = 40  # of a spec with many optional variables and generations of names
 _DRAWS = 400  # until sizes are found that make every length a whole number
 _ATTEMPTS = 60  # smaller sizes that are tried for one error
-_MEMBERS = 3  # of a family: more of them show nothing new
+_MEMBERS = 3  # of a family: more of them show nothing new, but for numbers that a rule names
 _PALETTE = (1, 2, 3, 4, 6, 8, 12, 24)  # where few sizes go together, these do
 
 Key = tuple[str, Span | None, tuple[Span, ...]]
@@ -108,6 +109,7 @@ def _sizes(program: Program, generator: random.Random, fixed: Mapping[str, int],
     """Sizes that the interface allows, all different unless `alike`; None if none are found."""
     names, members = [name for name in free_sizes(program) if name not in fixed], counts(program)
     several = [name for name in names if name not in members]
+    most = most_members(program, _MEMBERS)
     for draw in range(_DRAWS):
         if draw % 2:
             drawn = generator.choices(_PALETTE, k=len(several))
@@ -116,7 +118,7 @@ def _sizes(program: Program, generator: random.Random, fixed: Mapping[str, int],
         else:
             drawn = generator.sample(range(1, 12 + 2 * len(several)), len(several))
         sizes = dict(zip(several, drawn, strict=True))
-        sizes |= {name: generator.randint(1, _MEMBERS) for name in names if name in members}
+        sizes |= {name: generator.choice((*range(1, _MEMBERS + 1), most)) for name in names if name in members}
         ordered = {**{name: sizes[name] for name in names}, **fixed}
         if _is_possible(program, Choice(ordered, 0, frozenset(range(len(program.interface))))):
             return ordered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from migspec.variables import Variable, VariableMap
 
 _DTYPE = "float32"  # of a line that names none: then any will do
 _FREE = 2  # values of a capture that nothing counts
+_MOST_MEMBERS = 130  # of a family, however high the numbers are that a rule names
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,25 @@ def counts(program: Program) -> frozenset[str]:
             found |= more
             waiting += more
     return frozenset(found)
+
+
+def most_members(program: Program, usual: int) -> int:
+    """How many variables of a family are enough to show what more of them would: more than any number that a rule names."""
+    lists = [listed for rule in program.rules for listed in (rule.sources, rule.targets) if listed is not None]
+    patterns = [pattern for listed in lists for pattern in (*listed.patterns, *listed.exceptions)]
+    patterns += [one for mounted in program.mounts for one in (mounted.use.source, mounted.use.target) if one is not None]
+    highest = 0
+    for part in (part for pattern in patterns for segment in pattern.segments for part in segment):
+        match part:
+            case tree.NumberRange(high=high) | tree.Capture(kind="range", high=high):
+                highest = max(highest, high)
+            case tree.Capture(kind="choice", choices=choices):
+                highest = max([highest, *(int(one) for one in choices if one.isdecimal())])
+            case tree.Plain(text):
+                highest = max([highest, *map(int, re.findall(r"[0-9]{1,2}", text))])
+            case _:
+                pass
+    return max(usual, min(highest + 2, _MOST_MEMBERS))
 
 
 def _members(line: tree.Interface, values: Mapping[str, int | float]) -> Iterator[Captures]:

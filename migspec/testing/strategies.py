@@ -14,6 +14,7 @@ from migspec.interface.example import (
     example,
     free_sizes,
     generations,
+    most_members,
     optional_groups,
 )
 from migspec.interface.held import held
@@ -51,8 +52,9 @@ def trials(subject: Subject) -> SearchStrategy[Trial]:
 
     program, settings = subject.program, subject.settings
     members, groups, names = counts(program), optional_groups(program), generations(program)
+    most = most_members(program, _MEMBERS)
     ranges = {
-        name: settings.sizes.get(name, (SMALLEST, _MEMBERS if name in members else LARGEST))
+        name: settings.sizes.get(name, (SMALLEST, most if name in members else LARGEST))
         for name in program.sizes
         if name in settings.sizes or name in free_sizes(program)
     }

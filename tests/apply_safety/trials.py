@@ -20,7 +20,7 @@ from migspec.__main__ import run
 from migspec.formats.output import Destination
 from migspec.formats.output_by_framework import written_by_framework
 
-DATA_CALLS = ("pwrite", "pwritev", "write", "copy_file_range")
+DATA_CALLS = ("pwrite", "pwritev", "write")
 FOLDER_CALLS = (
     "open", "mkdir", "rename", "replace", "unlink", "remove", "rmdir", "link", "symlink", "chmod", "fchmod", "fsync", "ftruncate",
 )  # fmt: skip

@@ -191,6 +191,14 @@ def test_a_list_of_bundles_is_stacked_name_by_name() -> None:
     assert codes(compiled(spec.removesuffix("  concat 1"), "x/0 [2]\nx/1 [2]\ny/0 [2]\ny/1 [2]", "m [4, 2]")) == ["MIG303"]
 
 
+def test_a_list_of_bundles_of_two_captures_is_stacked_name_by_name() -> None:
+    spec = "rename a{i}/{e}, b{i}/{e} -> m  stack {e} 0  stack {i} 0  concat 0"
+    source = "\n".join(f"{name}{i}/{e} [2]" for name in "ba" for i in range(2) for e in range(3))
+    values, made = migrated(compiled(spec, source, "m [4, 3, 2]"))
+    expected = [[values[f"{name}{i}/{e}"].tolist() for e in range(3)] for name in "ab" for i in range(2)]
+    assert made["m"].tolist() == expected
+
+
 @pytest.mark.parametrize(("pattern", "source"), [("a/{i}", "a/0 [2]\na.0 [2]"), ("a/{i+1}", "a/1 [2]\na/01 [2]")])
 def test_two_variables_with_the_same_captures_are_no_bundle(pattern: str, source: str) -> None:
     assert codes(compiled(f"rename {pattern} -> c/{{i}}  stack 0", source, "c/0 [2, 2]")) == ["MIG208"]

@@ -95,6 +95,74 @@ rename block.{i}.w -> all  stack 0
 """
 
 
+REVERSED = """
+size x, h
+source a [x, 4 * h]
+source b [h, 4 * h]
+target whole [h + x, 4 * h]
+rename b, a -> whole  concat rows
+"""
+APART = """
+size state, inputs
+source whole [state + inputs, 4 * state]
+target r [state, 4 * state]
+target k [inputs, 4 * state]
+rename whole -> r, k  split rows
+"""
+OTHERWISE = APART.replace("state + inputs", "inputs + state").replace("r, k", "k, r")
+ROPE = """
+size heads = 2, a = 3, n
+source w [12 * n, 3]
+target w [12 * n, 3]
+rename w -> w  rope interleaved -> half on 0 heads heads
+"""
+LABELS = """
+size heads = 3, n
+source w [12 * n, 3]
+target w [12 * n, 3]
+rename w -> w  rearrange "(heads a) m -> (a heads) m"
+"""
+EVERY = """
+size k, n
+source l_{i}/{c:x|y} [n] for i < k
+target b.{i} [n, 2] for i < k
+rename l_{i}/{c:x|y} -> b.{i}  stack 1
+"""
+FLATTENED = """
+size k, n, e
+source b.{i} [n, e] for i < k
+target all [k * n * e]
+rename b.{i} -> all  concat 0  reshape [-1]
+"""
+UNSTACKED = """
+size k, n
+source w [k, 2 * n]
+target b.{i} [2 * n] for i < k
+rename w -> b.{i}  unstack 0
+"""
+HALVED = """
+size k, n
+source b.{i} [2 * n] for i < k
+target x.{i} [n] for i < k
+target y.{i} [n] for i < k
+rename b.{i} -> x.{i}, y.{i}  split 0
+"""
+BLOCKS = """
+size n
+source w [4 * n]
+target w [4 * n]
+rename w -> w  gates icfo -> ifco
+"""
+GROWN = """
+size n, m
+source w [n]
+target w [m]
+rename w -> w  pad zeros
+"""
+DRAWN = GROWN.replace("zeros", "normal 1.0 seed 3")
+PLAIN = GROWN.replace("[m]", "[n]").replace("pad zeros", "flip 0").replace("size n, m", "size n")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "sizes"),
     [
@@ -104,6 +172,15 @@ rename block.{i}.w -> all  stack 0
         (KEPT, DROPPED, {"n": 3, "m": 2}),
         (HEADS, FLAT, {"width": 6, "heads": 2}),
         (FAMILY, STACKED, {"layers": 11, "n": 2}),
+        (REVERSED, OTHERWISE, {"x": 3, "h": 2}),
+        (REVERSED, APART, {"x": 3, "h": 2}),
+        (ROPE, LABELS, {"n": 2}),
+        (LABELS, ROPE, {"n": 2}),
+        (
+            UNSTACKED,
+            STACKED.replace("block.{i}.w", "b.{i}").replace("[n, n]", "[n]").replace("depth, n, n", "depth, n"),
+            {"k": 3, "n": 2},
+        ),
         ("tf1/dense", "inverse torch/linear", {"inputs": 3, "units": 4}),
         ("tf1/conv_2d", "inverse torch/conv_2d", {"height": 2, "width": 3, "inputs": 4, "filters": 5}),
     ],
@@ -149,8 +226,15 @@ def text_of(spec: str) -> Text:
         ("rename a -> b\n", SPLIT, "MIG704", "no interface"),
         (SPLIT, SWAPPED.replace("rename b -> right  gates icfo -> ifco  transpose", "rename b -> right  transpose"), "MIG703", "no one rule"),
         (SPLIT.replace("[n, 4 * m]\ntarget b", "[n, 4 * m, 1]\ntarget b"), SWAPPED, "MIG704", "axes"),
-        ("use tf1/dense  a -> b\nsource a/kernel [1, 2]\ntarget b/kernel [1, 2]\n", HEADS.replace(" w ", " b/kernel "), "MIG703", "uses others"),
+        ("use tf1/dense  a -> b\nsource a/kernel [2, 2]\ntarget b/kernel [2, 2]\n", HEADS.replace(" w ", " b/kernel "), "MIG703", "uses others"),
         (SPLIT + "rename [", SWAPPED, "MIG101", ""),
+        (EVERY, FLATTENED, "MIG703", "each of several"),
+        (UNSTACKED, HALVED, "MIG703", "each of several"),
+        (BLOCKS, GROWN, "MIG703", "block by block"),
+        (DRAWN, PLAIN, "MIG703", "random"),
+        (GROWN, DRAWN, "MIG703", "random"),
+        (PLAIN + "cast\n", PLAIN, "MIG703", "`cast` alone"),
+        (KEPT, JOINED.replace("h", "x").replace("size x, x", "size x"), "MIG704", "is both"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, code: str, words: str) -> None:

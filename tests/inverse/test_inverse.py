@@ -96,6 +96,27 @@ EXACT = {
     ),
     "copies alone": ("copy e -> x, y, z", "e [2] float32", "x [2] float32\ny [2] float32\nz [2] float32"),
     "a copy in parts": ("copy e -> x, y  split 0", "e [4] float32", "x [1] float32\ny [3] float32"),
+    "what scales behind what adds": (
+        "rename a -> b  gates icfo -> ifco  scale 2  add 1 to f  transpose",
+        "a [2, 8] float32",
+        "b [8, 2] float32",
+    ),
+    "a pad in between": (
+        "rename a -> b  gates icfo -> ifco  transpose  pad ones  scale 2",
+        "a [2, 8] float32",
+        "b [12, 4] float32",
+    ),
+    "a pad of what gates do not see": (
+        "rename a -> b  pad zeros to [24]  reshape [2, 12]  gates rzh -> zrh",
+        "a [20] float32",
+        "b [2, 12] float32",
+    ),
+    "a copy beside `same`": ("same **\ncopy e -> out  transpose", "e [2, 3] float32", "e [2, 3] float32\nout [3, 2] float32"),
+    "copies of what is joined": (
+        "copy a, b -> x, y  concat 0",
+        "a [2] float32\nb [3] float32",
+        "x [5] float32\ny [5] float32",
+    ),
     "a cast of everything": ("same **\ncast", "a [2] float16\nb [3] float16", "a [2] float32\nb [3] float32"),
 }
 
@@ -154,6 +175,29 @@ def test_a_lossy_rule_is_refused_by_name(op: str, word: str) -> None:
     assert f"`{word}`" in error.message
     assert error.primary is not None
     assert (error.primary.span.line, error.primary.span.content) == (2, op)
+
+
+HIDDEN = {
+    "a slower capture stacked first": ("rename l{i}/e{e} -> b  stack {i} 0  stack 0", "stack {i}"),
+    "a slower capture stacked alone": ("rename l{i}/e{e} -> b  stack {i} 0  concat 1", "stack {i}"),
+    "something between two stacks": ("rename l{i}/e{e} -> b  stack {i} 0  transpose  stack {e} 2", "stack {i}"),
+    "flipped before it is padded": ("rename a -> b  gates icfo -> ifco  flip 0  pad zeros", "pad"),
+    "split before it is padded": ("rename a -> b, c  gates icfo -> ifco  split rows  pad zeros", "pad"),
+    "padded before gates": ("rename a -> b  pad zeros  gates icfo -> ifco", "pad"),
+    "reshaped to the same axis": ("rename a -> b  pad zeros to [12]  reshape [1, 12]  gates icfo -> ifco", "pad"),
+    "a range on the left alone": ("rename l{0..2}/w -> m*/w", "range"),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_would_come_back_in_another_order_is_refused(name: str) -> None:
+    spec, word = HIDDEN[name]
+    with pytest.raises(SpecError) as refused:
+        inverted(spec)
+    (error,) = refused.value.diagnostics
+    assert error.code == "MIG701"
+    assert word in error.message
+    assert error.helps and "--given" not in error.helps[0]
 
 
 @pytest.mark.parametrize("op", ["sum", "mean"])

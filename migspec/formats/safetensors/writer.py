@@ -46,9 +46,6 @@ class SafetensorsWriter:
     def write_many(self, values: Sequence[tuple[str, memoryview]]) -> None:
         self._part.write_many(values)
 
-    def place(self, name: str) -> tuple[WritableFile, int]:
-        return self._part.place(name)
-
     def write_strings(self, name: str, values: numpy.ndarray) -> None:  # noqa: ARG002
         raise ValueError(f"`{name}`: safetensors holds no strings")  # refused when the writer was made
 
@@ -98,9 +95,6 @@ class ShardedSafetensorsWriter:
     def write(self, name: str, offset: int, data: memoryview) -> None:
         self._part_of[name].write(name, offset, data)
 
-    def place(self, name: str) -> tuple[WritableFile, int]:
-        return self._part_of[name].place(name)
-
     def write_many(self, values: Sequence[tuple[str, memoryview]]) -> None:
         stretch: list[tuple[str, memoryview]] = []
         for name, value in values:
@@ -138,9 +132,6 @@ class _Part:
     def begin(self) -> None:
         self._file.pwrite(self._layout.header, 0)
         self._file.truncate(self._layout.size)
-
-    def place(self, name: str) -> tuple[WritableFile, int]:
-        return self._file, self._layout.places[name]
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
         self._file.pwrite(data, self._layout.places[name] + offset)
