@@ -357,7 +357,7 @@ class _Resolver:
 
     def _turned_around(self, program: Program, statement: tree.Statement, open_specs: tuple[str, ...]) -> Program | None:
         """The inverse of a used spec; None if it has none, which is reported with the chain of uses."""
-        from migspec.inverse.statements import MARK, inverse_of  # most specs turn no other around
+        from migspec.inverse.statements import MARK, in_a_use, inverse_of  # most specs turn no other around
 
         if not program.complete:
             return None
@@ -366,7 +366,7 @@ class _Resolver:
             inverse = inverse_of(program)
             if not inverse.exists:
                 errors = (one for one in inverse.diagnostics if one.severity is Severity.ERROR)
-                self.diagnostics.extend(replace(one, uses=(statement.span, *one.uses)) for one in errors)
+                self.diagnostics.extend(in_a_use(one, statement.span) for one in errors)
                 return None
             self.programs[name] = self.program(inverse.text(name), open_specs)
         return self.programs[name]

@@ -63,7 +63,9 @@ def _shared(element: Element, claim: Element, instance: Instance, found: Diagnos
     if listed is None or listed.span is None or other.text != listed.span.text:
         return found
     end = Span(listed.span.text, listed.span.end, listed.span.end)
-    addition = f", {other.content}" if listed.exceptions else f" except {other.content}"
+    # A pattern like the rule's own would take out everything.
+    left = element.variable.name if claim.pattern in listed.patterns else other.content
+    addition = f", {left}" if listed.exceptions else f" except {left}"
     fix = Fix(f"leave `{element.variable.name}` to that rule", (Edit(end, addition),))
     label = Label(other, f"this rule claims `{element.variable.name}`, too")
     return replace(found, secondary=(*found.secondary, label), fixes=(fix,), helps=())

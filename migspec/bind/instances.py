@@ -137,8 +137,11 @@ class _Moves:
             narrowing |= hit
             if not hit:  # else its variables, those of the source too, are left to other rules
                 self.result.instances.append(Instance(rule, self.scope, captures, sources, targets, rule.operations))
-        for exception in exceptions:
-            if exception not in narrowing and not rule.if_present:
+        for exception, excepted in exceptions.items():
+            spoken = any(
+                excepted.intersection(fitting(right, self.target)) for right in rights
+            )  # what no source would fill either
+            if exception not in narrowing and not spoken and not rule.if_present:
                 report_exception(exception, self.target, self.problems)
 
     def _excepted_targets(self) -> dict[Pattern, set[str]]:

@@ -276,6 +276,7 @@ def _regroups(step: _Step, rule: Rule) -> bool:
         single = len(step.targets) == 1 == len(listed)
         names_none = not any(op.word == "stack" and op.argument("capture") is not None for op in _ops(rule))
         alike = all(op.word in _ONE_BY_ONE for op in _ops(rule)) and len(_targets(rule)) == 1 and not (gathered or anew)
+        alike = alike and [name for name in targets if name in spread] == spread
         if not single or not ((names_none and gathered == spread) or alike):
             return True
     elif gathered and not (

@@ -35,8 +35,9 @@ class Rounding:
 class NoInverse(Exception):
     """What is lost, in words that begin with the op, or why no rule of the language says it."""
 
-    def __init__(self, reason: str, span: Span | None, *helps: str) -> None:
+    def __init__(self, reason: str, span: Span | None, *helps: str, lost: bool = False) -> None:
         super().__init__(reason)
+        self.lost = lost
         self.reason = reason
         self.span = span
         self.helps = helps
@@ -218,7 +219,13 @@ def _undone(op: tree.Op, word: Word) -> list[tree.Op]:
     if op.word == "cast" and dtype is not None and dtypes.itemsize(str(dtype)) < dtypes.itemsize("float32"):
         inverse = Lost(f"`cast {dtype}` rounds")
     if isinstance(inverse, Lost):
-        raise NoInverse(inverse.reason, op.span)
+        ways = (
+            "write the rule of the other direction by hand",
+            "or keep what a file has for it: `migspec invert SPEC --given FILE`",
+        )
+        if op.word == "sum":
+            ways = ("by hand: `rename` into the first of its tensors, and `fill` the others with zeros", ways[1])
+        raise NoInverse(inverse.reason, op.span, *ways, lost=True)
     if op.word == "remap":
         back = {"old": "new", "new": "old", "old_oov": "new_oov", "new_oov": "old_oov"}
         exchanged = tuple((name, op.argument(back.get(name, name))) for name, _ in op.arguments if name != "content")

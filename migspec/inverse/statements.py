@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.inverse.operations import NoInverse, Rounding, Sides, turned_around
+from migspec.inverse.rivals import rivals
 from migspec.inverse.short_form import written_out
 from migspec.names import normal_name
 from migspec.patterns import Matcher, is_exact, text_of, unnamed_ranges
@@ -16,12 +18,13 @@ from migspec.syntax import tree
 from migspec.syntax.format import format_spec
 from migspec.syntax.parse import parse
 from migspec.syntax.spelling import content_text
-from migspec.text import Text
+from migspec.text import Span, Text
 
 MARK = " (turned around)"
 """What the name of an inverse spec ends in, where it is used by `use inverse`."""
 
 _COPIES = "a copy"
+_TITLE = re.compile(rf"(?P<name>[\w.-]+(?:/[\w.-]+)+)(?P<mark>{re.escape(MARK)})?: (?P<old>.+) -> (?P<new>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ def inverse_of(program: Program, known: Collection[str] | None = None) -> Invers
     spec, _ = parse(program.text)
     work = _Work(program, known)
     statements = [turned for statement in spec.statements for turned in work.turn(statement)]
+    work.diagnostics.extend(rivals(statements))
+    if statements:
+        statements[0] = replace(statements[0], leading=_retitled(statements[0].leading))
     return Inverse(tree.Spec(program.text, tuple(_sources_first(statements)), spec.closing), tuple(work.diagnostics))
 
 
@@ -74,7 +80,7 @@ class _Work:
         try:
             first, *others = self._bodies(statement)
         except NoInverse as error:
-            kept = self._kept(statement)
+            kept = self._kept(statement) if error.lost else None
             if kept is None:
                 self._report(statement, error)
                 return
@@ -164,9 +170,20 @@ class _Work:
         names = {normal_name(name) for name in self.known}
         if not all(any(map(Matcher(pattern).fits, names)) for pattern in read.patterns):
             return None
+        places = ", ".join(f"`{text_of(pattern)}`" for pattern in written.patterns)
+        self.diagnostics.append(
+            Diagnostic(
+                "MIG706",
+                f"{places} is not carried back",
+                Label(statement.span, "keeps what the target has for its sources"),
+                notes=("right as long as it was not changed since: training changes it",),
+                helps=("if it may have changed, write the rule of the other direction by hand",),
+                severity=Severity.WARNING,
+            )
+        )
         return [
-            tree.Keep(read, "the inverse loses them", body.if_present),
-            tree.Drop(written, "the inverse keeps what the target has for them", body.if_present),
+            tree.Keep(read, "the spec loses what it reads here", body.if_present),
+            tree.Drop(written, "what it was made of is kept", body.if_present),
         ]
 
     def _check_used(self, use: tree.Use, statement: tree.Statement) -> None:
@@ -175,7 +192,7 @@ class _Work:
         if use.inverse:  # of a spec that was turned around already
             return
         for one in inverse_of(mount.program).diagnostics:
-            self.diagnostics.append(replace(one, uses=(statement.span, *one.uses)))
+            self.diagnostics.append(in_a_use(one, statement.span))
 
     def _report(self, statement: tree.Statement, error: NoInverse) -> None:
         self.diagnostics.append(
@@ -183,10 +200,25 @@ class _Work:
                 "MIG701",
                 f"{error.reason}: this rule has no inverse",
                 Label(error.span or statement.span),
-                helps=error.helps
-                or ("write the rule of the other direction by hand, or take what is lost from a file: `--given TARGET`",),
+                notes=self._unknown(statement) if error.lost else (),
+                helps=error.helps or ("write the rule of the other direction by hand",),
             )
         )
+
+    def _unknown(self, statement: tree.Statement) -> tuple[str, ...]:
+        """Which of the variables that a rule reads the target of the inverse has not, if there is one."""
+        body = statement.body
+        if self.known is None or not isinstance(body, tree.Move):
+            return ()
+        names = {normal_name(name) for name in self.known}
+        lacking = [text_of(one) for one in body.sources.patterns if not any(map(Matcher(one).fits, names))]
+        return (f"what is given has no {', '.join(f'`{name}`' for name in lacking)}",) if lacking else ()
+
+
+def in_a_use(one: Diagnostic, use: Span) -> Diagnostic:
+    """What is said of the inverse of a used spec, where it is used."""
+    helps = ("write the rules of this layer out in place of the `use`, those of the other direction by hand",)
+    return replace(one, uses=(use, *one.uses), helps=helps if one.code == "MIG701" else one.helps)
 
 
 def _refuse_lost_ranges(body: tree.Move) -> None:
@@ -195,6 +227,15 @@ def _refuse_lost_ranges(body: tree.Move) -> None:
     for pattern in body.sources.patterns:
         if not said.issuperset(unnamed_ranges(pattern)):
             raise NoInverse("the range without a name stands on the left alone", pattern.span, "write it on both sides")
+
+
+def _retitled(leading: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """The heading of a library spec, `tf1/dense: A -> B`, with its sides exchanged."""
+    match = _TITLE.fullmatch(leading[0]) if leading and leading[0] is not None else None
+    if match is None:
+        return leading
+    mark = "" if match["mark"] else MARK
+    return (f"{match['name']}{mark}: {match['new']} -> {match['old']}", *leading[1:])
 
 
 def _path(name: tree.Pattern) -> str:

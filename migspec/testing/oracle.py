@@ -6,21 +6,33 @@ import contextlib
 import importlib
 import os
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import numpy
-
 from migspec.diagnostics import Diagnostic, SpecError
+from migspec.diagnostics.suggest import nearest
 from migspec.models.startup_log import tensorflow_starts_quietly
 from migspec.testing.case import Case
+from migspec.testing.outputs import Outputs, Unusable, difference, identical, outputs_of
 from migspec.testing.settings import Settings
+from migspec.testing.told import told
 
-_LINES = 8  # of what an exception says
+_FRAMEWORKS = (
+    "tensorflow",
+    "keras",
+    "torch",
+    "jax",
+    "flax",
+    "onnxruntime",
+    "tf_keras",
+    "tf_slim",
+    "transformers",
+    "keras_hub",
+)  # what oracles require most often: a name that is nearly one of these is a slip of the finger
+_LETTERS = 4  # shorter names are too often near to each other
 
 Oracle = Callable[[Case], tuple[Any, Any]]
 """What the old layer computes, and what the new one does: arrays, or lists, tuples or dicts of them."""
@@ -37,7 +49,24 @@ class OracleFailure(Exception):
 def missing(settings: Settings) -> str | None:
     """Which of the modules that the oracle requires are not installed; None if none are missing."""
     lacking = [name for name in settings.requires if not _is_installed(name)]
-    return f"needs {' and '.join(lacking)}, not installed here" if lacking else None
+    if not lacking:
+        return None
+    known = [*_FRAMEWORKS, *(name for name in settings.requires if name not in lacking)]
+    meant = [near for name in lacking for near in _misspelled(name, known)]
+    asked = f": did you mean {' and '.join(f'`{near}`' for near in meant)}?" if meant else ""
+    return f"needs {' and '.join(lacking)}, not installed here{asked}"
+
+
+def _misspelled(name: str, known: Sequence[str]) -> Sequence[str]:
+    """The known module that is a letter or two from this one. Less alike are the names of different packages: `torchvision`."""
+    if name in known:
+        return ()
+    from rapidfuzz.distance import OSA
+
+    distances = {other: OSA.distance(name, other) for other in known if min(len(name), len(other)) >= _LETTERS}
+    best = min(distances, key=distances.__getitem__, default=None)
+    allowed = 1 if len(name) <= _LETTERS else 2
+    return (best,) if best is not None and distances[best] <= allowed else ()
 
 
 def _is_installed(module: str) -> bool:
@@ -51,19 +80,31 @@ def load_oracle(settings: Settings) -> Oracle:
     """The function that the settings name. Raises `SpecError` (MIG717)."""
     assert settings.oracle is not None
     place, _, name = settings.oracle.rpartition(":")
+    if place.endswith(".py") and not (settings.path.parent / place).is_file():
+        raise SpecError([_no_file(settings, place)])
     try:
         with _in_its_folder(settings):
             module = _of_file(settings.path.parent / place) if place.endswith(".py") else importlib.import_module(place)
     except (Exception, SystemExit) as error:  # whatever a module may raise when it is imported
-        raise SpecError([_problem(settings, "the oracle cannot be loaded", *_told(error))]) from error
+        raise SpecError([_problem(settings, "the oracle cannot be loaded", *told(error, settings.path.parent))]) from error
     function = getattr(module, name, None)
     if not callable(function):
         defined = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        from migspec.diagnostics.suggest import nearest
-
         helps = tuple(f"did you mean `{near}`?" for near in nearest(name, defined))
         raise SpecError([_problem(settings, f"`{place}` has no function `{name}`", helps=helps)])
     return function  # type: ignore[no-any-return]
+
+
+def _no_file(settings: Settings, place: str) -> Diagnostic:
+    """There is no such file; perhaps one that is called nearly so."""
+    wanted = settings.path.parent / place
+    # Without the ending, which all have, and which would make any two of them alike.
+    beside = [one.stem for one in wanted.parent.glob("*.py")] if wanted.parent.is_dir() else []
+    near = [(Path(place).parent / f"{name}.py").as_posix() for name in nearest(wanted.stem, beside)]
+    helps = tuple(f"did you mean `{name}`?" for name in near) or (
+        "name the file as it is seen from the folder of the settings, or a module: `package.module:function`",
+    )
+    return _problem(settings, "the oracle cannot be loaded", f"there is no file {wanted}", helps=helps)
 
 
 def _of_file(path: Path) -> Any:
@@ -90,62 +131,43 @@ def _module_of(path: Path, changed: int) -> Any:
     return module
 
 
-def largest_difference(settings: Settings, oracle: Oracle, case: Case) -> tuple[float, str]:
-    """By how much the outputs differ at most, and where; infinite where one is not finite. Raises `OracleFailure`."""
+def run_oracle(settings: Settings, oracle: Oracle, case: Case) -> tuple[Outputs, Outputs]:
+    """What the old layer computes in a case, and what the new one does. Raises `OracleFailure`."""
     try:
         with _in_its_folder(settings):
             result = oracle(case)
     except (Exception, SystemExit) as error:  # whatever a framework may raise
-        raise OracleFailure(_problem(settings, "the oracle raised an exception", *_told(error))) from error
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise OracleFailure(
-            _problem(
-                settings, "the oracle returns no pair", helps=("return what the old layer computes, and what the new one does",)
-            )
-        )
-    old, new = (dict(_leaves(one, "")) for one in result)
-    if not old or old.keys() != new.keys():
-        listed = [f"{word}: {', '.join(map(_called, one)) or 'nothing'}" for word, one in (("old", old), ("new", new))]
-        raise OracleFailure(_problem(settings, "the oracle returns outputs of two kinds", *listed))
-    worst, where = -1.0, ""
-    for path, expected in old.items():
-        actual = new[path]
-        if expected.shape != actual.shape:
-            shapes = f"{_called(path)}: old {list(expected.shape)}, new {list(actual.shape)}"
-            raise OracleFailure(_problem(settings, "the outputs have different shapes", shapes))
-        if not expected.size:
-            continue
-        with numpy.errstate(invalid="ignore"):
-            differences = numpy.abs(_wide(expected) - _wide(actual))
-        differences = numpy.where(numpy.isfinite(differences), differences, numpy.inf)
-        place = numpy.unravel_index(int(differences.argmax()), expected.shape)
-        if differences[place] > worst:
-            worst = float(differences[place])
-            index = [int(one) for one in place]
-            where = f"in {_called(path)} at {index}: {expected[place]} old, {actual[place]} new"
-    if worst < 0:
-        raise OracleFailure(_problem(settings, "the outputs that the oracle returns are empty"))
-    return worst, where
+        notes = told(error, settings.path.parent)
+        raise OracleFailure(_problem(settings, "the oracle raised an exception", *notes)) from error
+    try:
+        return outputs_of(result)
+    except Unusable as error:
+        raise OracleFailure(_problem(settings, error.message, *error.notes, helps=error.helps)) from error
 
 
-def _wide(values: numpy.ndarray) -> numpy.ndarray:
-    return values.astype(numpy.complex128 if numpy.iscomplexobj(values) else numpy.float64)
+def largest_difference(settings: Settings, oracle: Oracle, case: Case) -> tuple[float, str]:
+    """By how much the outputs differ at most, and where; infinite where one is not finite. Raises `OracleFailure`."""
+    old, new = run_oracle(settings, oracle, case)
+    try:
+        return difference(old, new)
+    except Unusable as error:
+        raise OracleFailure(_problem(settings, error.message, *error.notes, helps=error.helps)) from error
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, numpy.ndarray]]:
-    """The arrays in what an oracle returns, each with the way to it."""
-    if isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            yield from _leaves(value[key], f"{path}[{key!r}]")
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for place, one in enumerate(value):
-            yield from _leaves(one, f"{path}[{place}]")
-    else:
-        yield path, numpy.asarray(value)
-
-
-def _called(path: str) -> str:
-    return f"output{path}" if path else "the output"
+def blind(settings: Settings, oracle: Oracle, case: Case, other: Case) -> Diagnostic | None:
+    """What is wrong if both layers compute the same in two cases that differ in their weights alone; None if one of them does not."""
+    try:
+        before, after = run_oracle(settings, oracle, case), run_oracle(settings, oracle, other)
+    except OracleFailure:
+        return None
+    if not all(identical(one, two) for one, two in zip(before, after, strict=True)):
+        return None
+    return _problem(
+        settings,
+        "the outputs do not depend on the weights",
+        "with other values of all source variables, both layers compute what they did before",
+        helps=("give the old layer `case.source` and the new one `case.target`, and run both on inputs that are not zero",),
+    )
 
 
 @contextlib.contextmanager
@@ -164,19 +186,6 @@ def _in_its_folder(settings: Settings) -> Iterator[None]:
         for place in places:
             with contextlib.suppress(ValueError):  # a module may have rearranged the path itself
                 sys.path.remove(place)
-
-
-def _told(error: BaseException) -> tuple[str, ...]:
-    """An exception in words, with the line of the oracle's own file that it left."""
-    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    said = [
-        line for line in lines if line.strip() and not line.lstrip().startswith("File ")
-    ]  # TensorFlow tells its whole stack
-    text = "\n".join(said[:_LINES] + (["..."] if len(said) > _LINES else []))
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(Path(__file__).parent)]
-    places = [frame for frame in own if "oracle" in Path(frame.filename).name] or own
-    return (text, *(f"{frame.filename}:{frame.lineno}: {frame.line}" for frame in places[:1]))
 
 
 def _problem(settings: Settings, message: str, *notes: str, helps: tuple[str, ...] = ()) -> Diagnostic:

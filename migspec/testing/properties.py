@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migspec.diagnostics import Diagnostic, Label
 from migspec.interface.check import at_case, clashes
@@ -13,7 +13,7 @@ from migspec.testing.blame import blamed
 from migspec.testing.elements import misplaced
 from migspec.testing.failure import PropertyFailure
 from migspec.testing.inverse import not_back
-from migspec.testing.oracle import OracleFailure, largest_difference, load_oracle, missing
+from migspec.testing.oracle import OracleFailure, blind, largest_difference, load_oracle, missing
 from migspec.testing.subject import Subject
 from migspec.testing.trial import Trial, Values
 
@@ -26,13 +26,15 @@ class Property:
     """One property of a spec.
 
     `holds` raises `PropertyFailure` if it does not hold in a case, and gives the largest difference that it measured, if it measures
-    one. `inapplicable` says why a spec cannot have it, None if it can; it raises `SpecError` if that cannot be found out.
+    one. `shows_nothing` says what is wrong if it would hold in this case whatever the values are; None if it would not, or where that
+    cannot be told. `inapplicable` says why a spec cannot have it, None if it can; it raises `SpecError` if that cannot be found out.
     """
 
     name: str
     title: str
     holds: Callable[[Trial], float | None]
     inapplicable: Callable[[Subject], str | None] = lambda _: None
+    shows_nothing: Callable[[Trial], Diagnostic | None] = lambda _: None
 
 
 def _interface_holds(trial: Trial) -> None:
@@ -99,14 +101,26 @@ def _outputs_agree(trial: Trial) -> float:
 
     blame = blamed(trial, differ)
     first, *others = map(_rule_label, blame.rules[:_RULES])
+    helps = (_HELP,) if len(blame.rules) == 1 else ()
     message = f"the old layer and the new one differ by {difference:.6g}"
     notes = (
         f"the largest difference is {where}",
         f"the tolerance is {settings.tolerance:g}; the oracle: {settings.oracle}",
         blame.reason,
     )
-    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, (_HELP,))])
+    _fail(trial, [Diagnostic("MIG716", message, first, tuple(others), notes, helps)])
     return difference
+
+
+def _outputs_ignore_weights(trial: Trial) -> Diagnostic | None:
+    """Other values for all source variables, the same inputs: an output must change."""
+    other = replace(trial, seed=trial.seed + 1).source
+    moved = {source.name for bound in trial.held.binding.bound for source in bound.sources}
+    if all((other[name] == trial.source[name]).all() for name in moved):
+        return None  # nothing is moved, or nothing can have another value
+    settings = trial.subject.settings
+    found = blind(settings, load_oracle(settings), trial.case, trial.case_of(other))
+    return None if found is None else at_case(trial.subject.program, trial.held.example.choice, found)
 
 
 def _no_oracle(subject: Subject) -> str | None:
@@ -142,7 +156,9 @@ def _fail(trial: Trial, found: Iterable[Diagnostic]) -> None:
 
 
 INTERFACE = Property("interface", "the interface holds, and both sides are covered", _interface_holds)
-ORACLE = Property("oracle", "the old layer and the new one compute the same", _outputs_agree, _no_oracle)
+ORACLE = Property(
+    "oracle", "the old layer and the new one compute the same", _outputs_agree, _no_oracle, _outputs_ignore_weights
+)
 PROPERTIES: tuple[Property, ...] = (
     INTERFACE,
     Property("sizes", "the sizes that the shapes settle are those that made them", _sizes_settle),

@@ -95,6 +95,7 @@ class _Run:
         self._shrinks = 0
         self._seen: set[object] = set()
         self._repeats = 0
+        self._held: list[Trial] = []
 
     def outcome(self, seed: int) -> Outcome:
         """Let hypothesis draw the cases, and make a failing one smaller."""
@@ -123,7 +124,8 @@ class _Run:
             return self._finished("failed", (no_sizes(self._subject.program),))
         except Flaky:
             return self._finished("failed", (self._unsteady(),))
-        return self._finished("held")
+        nothing = self._showing_nothing()
+        return self._finished("held") if nothing is None else self._finished("failed", (nothing,))
 
     def _try(self, trial: Trial) -> None:
         from hypothesis import reject
@@ -152,6 +154,18 @@ class _Run:
             raise
         if difference is not None and not self._failures:
             self._difference = max(difference, self._difference or 0.0)
+        if not self._failures:
+            self._held.append(trial)
+
+    def _showing_nothing(self) -> Diagnostic | None:
+        """What is wrong if all cases held for a reason that is none. One that did not is enough."""
+        found = None
+        for trial in self._held:
+            one = self._property.shows_nothing(trial)
+            if one is None:
+                return None
+            found = found or one
+        return found
 
     def _finished(self, status: Literal["held", "failed"], diagnostics: tuple[Diagnostic, ...] = ()) -> Outcome:
         return Outcome(

@@ -61,7 +61,10 @@ def trials(subject: Subject) -> SearchStrategy[Trial]:
 
     @st.composite
     def drawn(draw: DrawFn) -> Trial:
-        sizes = {name: draw(st.integers(low, high)) for name, (low, high) in ranges.items()}
+        sizes = {
+            name: draw(st.integers(low, high) | st.just(high) if name in members else st.integers(low, high))
+            for name, (low, high) in ranges.items()
+        }
         generation = draw(st.integers(0, names - 1))
         present = frozenset[int]().union(*(group for group in groups if not draw(st.booleans())))
         chosen = {name: draw(st.sampled_from(values)) for name, values in settings.numbers.items()}

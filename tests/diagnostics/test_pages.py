@@ -28,7 +28,7 @@ LISTED = [
         range(401, 414),
         range(501, 519),
         range(601, 609),
-        range(701, 705),
+        range(701, 707),
         range(710, 718),
     )
 ]

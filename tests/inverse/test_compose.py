@@ -147,6 +147,16 @@ target x.{i} [n] for i < k
 target y.{i} [n] for i < k
 rename b.{i} -> x.{i}, y.{i}  split 0
 """
+SPREAD = """
+source w [6, 2]
+target b.{i:0..1}.{e:0..2} [2]
+rename w -> b.{i:0..1}.{e:0..2}  unstack 0
+"""
+CROSSED = """
+source b.{i:0..1}.{e:0..2} [2]
+target c.{e:0..2}.{i:0..1} [2]
+rename b.{i:0..1}.{e:0..2} -> c.{e:0..2}.{i:0..1}  flip 0
+"""
 BLOCKS = """
 size n
 source w [4 * n]
@@ -230,6 +240,7 @@ def text_of(spec: str) -> Text:
         (SPLIT + "rename [", SWAPPED, "MIG101", ""),
         (EVERY, FLATTENED, "MIG703", "each of several"),
         (UNSTACKED, HALVED, "MIG703", "each of several"),
+        (SPREAD, CROSSED, "MIG703", "each of several"),
         (BLOCKS, GROWN, "MIG703", "block by block"),
         (DRAWN, PLAIN, "MIG703", "random"),
         (GROWN, DRAWN, "MIG703", "random"),

@@ -209,13 +209,62 @@ def test_what_is_summed_is_refused_or_kept(op: str) -> None:
     target = variables_of("old", "a [2] float32\nb [2] float32\nd [2] float32")
     written = invert(Text("spec.mig", spec), target).text.content
     assert written == (
-        'keep a, b  because "the inverse loses them"\n'
-        'drop c  because "the inverse keeps what the target has for them"\n'
-        "rename e -> d\n"
+        'keep a, b  because "the spec loses what it reads here"\ndrop c  because "what it was made of is kept"\nrename e -> d\n'
     )
     bound(written, variables_of("new", "c [2] float32\ne [2] float32"), target)
-    with pytest.raises(SpecError):  # it does not know `b`
+    (warning,) = invert(Text("spec.mig", spec), target).notes
+    assert (warning.code, warning.severity) == ("MIG706", Severity.WARNING)
+    assert "`c` is not carried back" in warning.message
+    with pytest.raises(SpecError) as refused:
         invert(Text("spec.mig", spec), variables_of("old", "a [2] float32"))
+    assert refused.value.diagnostics[0].notes == ("what is given has no `b`",)
+
+
+def test_what_is_not_lost_is_not_kept_either() -> None:
+    target = variables_of("old", "lstm/basic_lstm_cell/kernel [5, 8] float32")
+    with pytest.raises(SpecError) as refused:
+        invert(Text("spec.mig", "rename lstm/basic_lstm_cell/kernel -> lstm/kernel  split gates ifco\n"), target)
+    assert "split rows" in refused.value.diagnostics[0].helps[0]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "rename {l:**}/kernel -> {l:**}.weight  transpose\nrename {l:**}/gamma -> {l:**}.weight\n",
+        "rename {l}/kernel -> {l}.weight\nrename {k}/gamma -> {k}.weight\n",
+        "rename a_{i}/w -> b/{i}/w\nrename c_{i}/w -> b/{i}/w\n",
+        "rename x/{n} -> y/{n}\nrename z/{p:w|b} -> y/{p}\n",
+        "rename x/* -> y/*\nrename z/** -> y/**\n",
+    ],
+)
+def test_rules_that_the_inverse_could_not_tell_apart_are_refused(spec: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        inverted(spec)
+    (error,) = refused.value.diagnostics
+    assert error.code == "MIG705"
+    assert error.primary is not None and error.primary.span.line == 2
+    assert [label.span.line for label in error.secondary] == [1]
+
+
+def test_names_that_no_pattern_fits_twice_are_none() -> None:
+    inverted("rename a_{i}/w -> b/{i}/w\nrename c_{i}/w -> d/{i}/w\nrename e -> b/0/w\n")
+    inverted("rename x/{p:w|b} -> y/{p}\nrename z/{p:u|v} -> y/{p}\n")
+
+
+def test_what_an_exception_left_behind_stays_left_behind() -> None:
+    spec = 'rename net/{l}/* except **/debug -> {l}.*\ndrop **/debug  because "no weight"\n'
+    source = variables_of("old", "net/a/w [2] float32\nnet/a/debug [1] float32\nnet/b/w [3] float32")
+    target = variables_of("new", "a.w [2] float32\nb.w [3] float32")
+    values, back = there_and_back(spec, source, target)
+    assert set(back) == {"net/a/w", "net/b/w"}
+    assert all(numpy.array_equal(back[name], values[name]) for name in back)
+
+
+def test_the_title_of_a_library_spec_is_turned_around_and_back() -> None:
+    spec = "# torch/linear: PyTorch Linear -> Keras Dense\n#\n# More.\nmig 1\nrename a -> b\n"
+    written = inverted(spec)
+    assert written.startswith("# torch/linear (turned around): Keras Dense -> PyTorch Linear\n#\n# More.\n")
+    assert inverted(written) == spec
 
 
 def test_every_rule_that_loses_something_is_named() -> None:

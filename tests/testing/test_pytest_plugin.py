@@ -110,7 +110,7 @@ def test_the_number_of_cases_and_the_seed(project: pytest.Pytester) -> None:
     def cases(*asked: str) -> list[str]:
         Path(records).unlink(missing_ok=True)
         project.runpytest_inprocess("specs/layer.mig::oracle", *asked).assert_outcomes(passed=1)
-        return Path(records).read_text().splitlines()
+        return Path(records).read_text().splitlines()[:-2]  # at last, one case with its weights and with others
 
     few = cases("-o", "migspec_examples=7")
     assert len(few) == 7

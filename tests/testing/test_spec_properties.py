@@ -293,7 +293,7 @@ def test_the_same_seed_gives_the_same_cases(tmp_path: Path) -> None:
     def cases(seed: int) -> list[str]:
         records.unlink(missing_ok=True)
         assert tried(path, "oracle", seed=seed, examples=15).cases == 15
-        return records.read_text().splitlines()
+        return records.read_text().splitlines()[:-2]  # at last, one case with its weights and with others
 
     first = cases(0)
     assert len(set(first)) == 15
