@@ -12,7 +12,7 @@ from migspec.bind.bind import bind, check_given
 from migspec.bind.types import Binding
 from migspec.check import check
 from migspec.diagnostics import Diagnostic, Severity, file_error
-from migspec.library import find, load, read_vocabulary
+from migspec.library import find, load, names, read_vocabulary
 from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.text import Text
@@ -85,6 +85,8 @@ def read_spec(path: str) -> Text:
             nearest(Path(path).name.removesuffix(".mig"), [one.stem for one in folder.glob("*.mig")]) if folder.is_dir() else []
         )
         helps = tuple(f"did you mean `{folder / name}.mig`?" for name in near)
+        if not helps and "/" in path and not Path(path).is_absolute():
+            helps = tuple(f"did you mean `{name}`?" for name in nearest(path.removesuffix(".mig"), names()))
         raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error),), helps) from None
     if content.removeprefix("\ufeff").lstrip().startswith("{"):
         _refuse_json(path, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from migspec.compiler import check_spec
 from migspec.composition.rules import composed
 from migspec.diagnostics import Severity, SpecError, file_error
 from migspec.library import load, read_vocabulary
@@ -25,7 +26,17 @@ def compose(first: Text, second: Text) -> Text:
     if result.problems:
         raise SpecError(list(result.problems))
     heading = f"# {_name(first)}, then {_name(second)}\n"
-    return Text(f"{_name(first)}, {_name(second)}", heading + format_spec(result.spec))
+    text = Text(f"{_name(first)}, {_name(second)}", heading + format_spec(result.spec))
+    errors = [one for one in check_spec(text).diagnostics if one.severity is Severity.ERROR]
+    if errors:
+        raise file_error(
+            "MIG704",
+            second.name,
+            f"what `{_name(first)}` makes is not what `{_name(second)}` takes, whatever the sizes",
+            notes=[f"composed, they give: {errors[0].message}", *errors[0].notes],
+            helps=["apply the two specs one after the other: that says where they differ"],
+        )
+    return text
 
 
 def _reusable(text: Text) -> Program:

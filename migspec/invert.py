@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migspec.compiler import check_spec
 from migspec.diagnostics import Diagnostic, Severity, SpecError
 from migspec.inverse.statements import inverse_of
 from migspec.library import load, read_vocabulary
@@ -33,4 +34,21 @@ def invert(text: Text, given: VariableMap | None = None) -> Inverted:
     inverse = inverse_of(program, None if given is None else [variable.name for variable in given])
     if not inverse.exists:
         raise SpecError([one for one in inverse.diagnostics if one.severity is Severity.ERROR])
-    return Inverted(inverse.text(text.name), inverse.diagnostics)
+    written = inverse.text(text.name)
+    if program.reusable:  # what was written holds for all sizes, or it is not given out
+        unsound = [one for one in check_spec(written).diagnostics if one.severity is Severity.ERROR]
+        if unsound:
+            raise SpecError([_unsound(text, unsound[0])])
+    return Inverted(written, inverse.diagnostics)
+
+
+def _unsound(text: Text, first: Diagnostic) -> Diagnostic:
+    """The inverse leaves something out that nothing settles."""
+    place = "" if first.primary is None else f" (of its line `{first.primary.span.text.line(first.primary.span.line).strip()}`)"
+    return Diagnostic(
+        "MIG701",
+        "the inverse of this spec does not hold for all sizes",
+        file=text.name,
+        notes=(f"it gives: {first.message}{place}", *first.notes),
+        helps=("write the rules of the other direction by hand, or write out the arguments of these ops",),
+    )

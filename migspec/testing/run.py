@@ -25,7 +25,7 @@ _REPEATS = 4  # so many times as many cases as are asked for are drawn again bec
 _SHRINKS = 150  # cases that are tried to make a failing one smaller
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What came of one property of a spec: in how many cases it was tried, the largest difference if it measures one, why it was
     skipped, what is wrong, and which sizes whoever uses the spec must give it."""
@@ -37,6 +37,15 @@ class Outcome:
     reason: str | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     parameters: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """`Outcome(oracle held, 25 cases, largest difference 2.4e-07)`; all that a property is made of would be too long to read."""
+        facts = [] if self.status == "skipped" else [f"{self.cases} {'case' if self.cases == 1 else 'cases'}"]
+        if self.difference is not None and self.status == "held":
+            facts.append(f"largest difference {self.difference:.2g}")
+        facts.extend(f"{one.code}: {one.message}" for one in self.diagnostics)
+        facts.extend([self.reason] if self.reason is not None else [])
+        return f"Outcome({', '.join([f'{self.property.name} {self.status}', *facts])})"
 
 
 def run_property(subject: Subject, one: Property, *, examples: int = EXAMPLES, seed: int = 0) -> Outcome:
@@ -57,7 +66,24 @@ def run_property(subject: Subject, one: Property, *, examples: int = EXAMPLES, s
 def run_properties(
     subject: Subject, *, examples: int = EXAMPLES, seed: int = 0, skip: Collection[str] = ()
 ) -> Iterator[Outcome]:
-    """Try every property, but for those whose names are in `skip`. Where the interface does not hold, nothing else is tried."""
+    """Try every property, but for those whose names are in `skip`. Where the interface does not hold, nothing else is tried.
+
+    Raises ValueError for a name in `skip` that no property has, or if `skip` is one string rather than several.
+    """
+    _check_names(skip)
+    return _outcomes(subject, examples, seed, skip)
+
+
+def _check_names(skip: Collection[str]) -> None:
+    known = [one.name for one in PROPERTIES]
+    if isinstance(skip, str):
+        raise ValueError(f"skip takes a list of names, not one string: [{skip!r}]; the properties are {', '.join(known)}")
+    for name in skip:
+        if name not in known:
+            raise ValueError(f"there is no property {name!r} to skip; the properties are {', '.join(known)}")
+
+
+def _outcomes(subject: Subject, examples: int, seed: int, skip: Collection[str]) -> Iterator[Outcome]:
     for one in PROPERTIES:
         if one.name in skip:
             yield Outcome(one, "skipped", reason="left out, as asked")
@@ -74,8 +100,11 @@ def run_properties(
 def assert_sound(
     spec: str | Path, *, examples: int = EXAMPLES, seed: int = 0, skip: Collection[str] = ()
 ) -> tuple[Outcome, ...]:
-    """Every property of a spec, in a test of one's own. Raises `PropertyFailure`, an AssertionError, with what does not hold, and
-    `SpecError` as `open_subject` does; returns what was tried, and what was skipped and why."""
+    """Every property of a spec, in a test of one's own, but for those whose names are in `skip`.
+
+    Raises `PropertyFailure`, an AssertionError, with what does not hold, `SpecError` as `open_subject` does, and ValueError as
+    `run_properties` does; returns what was tried, and what was skipped and why.
+    """
     outcomes = tuple(run_properties(open_subject(spec), examples=examples, seed=seed, skip=skip))
     found = [diagnostic for outcome in outcomes for diagnostic in outcome.diagnostics]
     if found:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from migspec.diagnostics import SpecError, file_error
 from migspec.verify.pairing import Pair, listed
-from migspec.verify.ports import OpenShape, Port, describe, dtype_name, family, fits, joined_shape, plain, port_of, with_ones
+from migspec.verify.ports import CHANNELS_HELP, OpenShape, Port, describe, dtype_name, family, fits, joined_shape, plain, port_of, with_ones
 
 if TYPE_CHECKING:
     import numpy
@@ -163,14 +163,16 @@ def _shape(pair: Pair, wishes: Wishes) -> tuple[int, ...]:
     asked = _wish(pair, wishes.shapes or {})
     if asked is not None:
         if not (fits(pair.old, Port("", asked)) and fits(pair.new, Port("", asked))):
-            raise _unmade(pair, f"it is not {list(asked)}", "say a shape that fits both")
+            raise _unmade(pair, f"it is not {list(asked)}", "say a shape that fits both", *_channels(len(asked)))
         return asked
     if known is False and pair.said and pair.old.shape is not None and pair.new.shape is not None:
         shape = _open_filled(pair.old.shape, wishes)
         if with_ones(shape, pair.new.shape) is not None:
             return shape
     if known is False:
-        raise _unmade(pair, "its shape is not the same on both sides", "feed both sides by functions that take the same arrays")
+        help_text = "feed both sides by functions that take the same arrays"
+        rank = len(pair.old.shape or ()) if len(pair.old.shape or ()) == len(pair.new.shape or ()) else 0
+        raise _unmade(pair, "its shape is not the same on both sides", help_text, *_channels(rank))
     if known is None or known is True:
         raise _unmade(pair, "its shape is not known", f"say it: `--shape {pair.old.name}=8,16`, or give an array in `--inputs`")
     return _open_filled(known, wishes)
@@ -199,10 +201,15 @@ def _wish(pair: Pair, wishes: Mapping[str, Wish]) -> Wish | None:
     return next((wishes[name] for name in names if name in wishes), None)
 
 
-def _unmade(pair: Pair, why: str, help_text: str) -> SpecError:
+def _channels(rank: int) -> tuple[str, ...]:
+    """What to do about channels, if arrays of this rank may have any."""
+    return (CHANNELS_HELP,) if rank > 2 else ()
+
+
+def _unmade(pair: Pair, why: str, *helps: str) -> SpecError:
     message = f"the input `{pair.old.name}` cannot be made"
     return file_error(
-        "MIG604", pair.old.name, message, notes=(why, f"it is {pair.old}, and {pair.new} in the new model"), helps=(help_text,)
+        "MIG604", pair.old.name, message, notes=(why, f"it is {pair.old}, and {pair.new} in the new model"), helps=helps
     )
 
 

@@ -382,21 +382,23 @@ def test_bert_to_transformers(old_bert: Old, tmp_path: Path) -> None:
     close(computed(words, **bert_inputs()).logits.log_softmax(-1), old_bert.outputs["words"], REAL)
     encoder = transformers.BertModel.from_pretrained(tmp_path / "new")
     close(computed(encoder, **bert_inputs()).pooler_output, old_bert.outputs["pooled"])
+    assert_comes_back("bert_to_transformers", old_bert.checkpoint, model, tmp_path, "back.ckpt")
 
 
 @needs_bert
 @needs_transformers
-def test_a_trained_classifier_to_transformers(old_classifier: Old) -> None:
+def test_a_trained_classifier_to_transformers(old_classifier: Old, tmp_path: Path) -> None:
     import transformers
 
     model = transformers.BertForSequenceClassification(bert_config(num_labels=CLASSES))
     migrate("bert_to_transformers", old_classifier.checkpoint, model)
     close(computed(model, **bert_inputs()).logits, old_classifier.outputs["logits"])
+    assert_comes_back("bert_to_transformers", old_classifier.checkpoint, model, tmp_path, "back.ckpt")
 
 
 @needs_gpt2
 @needs_transformers
-def test_gpt2_to_transformers(old_gpt2: Old) -> None:
+def test_gpt2_to_transformers(old_gpt2: Old, tmp_path: Path) -> None:
     import transformers
 
     config = transformers.GPT2Config(
@@ -405,6 +407,7 @@ def test_gpt2_to_transformers(old_gpt2: Old) -> None:
     model = transformers.GPT2LMHeadModel(config)
     migrate("gpt2_to_transformers", old_gpt2.checkpoint, model.transformer)
     close(computed(model, input_ids=TOKENS).logits, old_gpt2.outputs["logits"])
+    assert_comes_back("gpt2_to_transformers", old_gpt2.checkpoint, model.transformer, tmp_path, "back.ckpt")
 
 
 @needs_keras_hub

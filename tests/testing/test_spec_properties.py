@@ -9,6 +9,7 @@ import pytest
 from spec_files import DENSE, DENSE_ORACLE, DENSE_SETTINGS, GATES, GATES_ORACLE, written
 
 from migspec import ops
+from migspec.compiler import check_spec
 from migspec.diagnostics import Diagnostic
 from migspec.expression import Affine, Concat, Slice
 from migspec.library import load, read_vocabulary
@@ -43,6 +44,22 @@ def test_a_sound_spec_has_every_property(tmp_path: Path) -> None:
     outcomes = assert_sound(written(tmp_path, DENSE, DENSE_SETTINGS, DENSE_ORACLE))
     assert [(one.property.name, one.status, one.cases) for one in outcomes] == [(name, "held", 25) for name in BY_NAME]
     assert outcomes[-1].difference is not None and outcomes[-1].difference < 1e-5
+
+
+FAMILIES = {
+    "a range": "rename a_{i:0..8} -> b_{i}",
+    "an unnamed range": "rename a_{0..24} -> b_{0..24}",
+    "choices": "rename a_{i:0|1|2|3|4} -> b_{i}",
+    "names": "rename a_0 -> b_0\n" + "".join(f"rename a_{i} -> b_{i} if present\n" for i in range(1, 7)),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_has_more_members_than_its_rules_name(tmp_path: Path, name: str) -> None:
+    spec = f"size k, n\nsource a_{{i}} [n] for i < k\ntarget b_{{i}} [n] for i < k\n{FAMILIES[name]}\n"
+    path = written(tmp_path, spec)
+    assert {one.code for one in check_spec(Text(str(path), spec)).diagnostics} == {"MIG201", "MIG202"}
+    assert tried(path, "interface").status == "failed"
 
 
 SOUND = {
@@ -259,8 +276,15 @@ def test_what_is_lossy_has_no_inverse_and_says_why(tmp_path: Path) -> None:
 def test_outputs_that_differ_point_at_the_rule(right: str, wrong: str, at: str, tmp_path: Path) -> None:
     path = written(tmp_path, DENSE.replace(right, wrong), DENSE_SETTINGS, DENSE_ORACLE)
     one = fault(tried(path, "oracle"))
-    assert one.code == "MIG716" and wrong in line(one)
+    assert one.code == "MIG716" and wrong in line(one) and "look at this rule first" in one.helps[0]
     assert one.notes[-1].startswith(f"at {at}, more = 0.5")
+
+
+def test_where_several_rules_may_be_wrong_none_comes_first(tmp_path: Path) -> None:
+    oracle = "def dense(case):\n    w, b = (sum(abs(case.source[one]).ravel()) for one in 'wb')\n    return w * b, -w * b\n"
+    spec = DENSE.replace("[units] if present", "[units]").replace("add more", "add more / more - 1")
+    one = fault(tried(written(tmp_path, spec, 'oracle = "oracles.py:dense"\n', oracle), "oracle"))
+    assert one.code == "MIG716" and one.secondary and one.helps == ()
 
 
 def test_gates_in_the_wrong_order(tmp_path: Path) -> None:
@@ -276,6 +300,31 @@ def test_assert_sound_raises_with_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(PropertyFailure, match="the old layer and the new one differ"):
         assert_sound(path)
     assert [one.status for one in assert_sound(path, skip=("oracle",))][-1] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("skip", "said"),
+    [
+        ("oracle", r"skip takes a list of names, not one string: \['oracle'\]"),
+        (["oracle", "orcale"], "there is no property 'orcale' to skip"),
+        (["interface", 3], "there is no property 3 to skip"),
+    ],
+)
+def test_what_cannot_be_skipped(skip: Any, said: str, tmp_path: Path) -> None:
+    path = written(tmp_path, DENSE)
+    with pytest.raises(ValueError, match=f"{said}.*the properties are interface, sizes, elements, inverse, oracle"):
+        assert_sound(path, skip=skip)
+    with pytest.raises(ValueError, match=said):
+        run_properties(open_subject(path), skip=skip)  # at once, before the first property is asked for
+
+
+def test_an_outcome_is_short_to_read(tmp_path: Path) -> None:
+    *_, inverse, oracle = assert_sound(written(tmp_path, DENSE, DENSE_SETTINGS, DENSE_ORACLE), examples=3)
+    assert repr(inverse) == "Outcome(inverse held, 3 cases)"
+    assert repr(oracle).startswith("Outcome(oracle held, 3 cases, largest difference ")
+    assert repr(assert_sound(written(tmp_path, DENSE, name="alone"))[-1]) == "Outcome(oracle skipped, there is no oracle)"
+    failed = tried(written(tmp_path, DENSE, DENSE_SETTINGS, "def dense(case): return 1\n"), "oracle")
+    assert repr(failed) == "Outcome(oracle failed, 1 case, MIG717: the oracle returns no pair)"
 
 
 def test_the_same_seed_gives_the_same_cases(tmp_path: Path) -> None:

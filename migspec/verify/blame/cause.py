@@ -13,6 +13,7 @@ from migspec.diagnostics import Diagnostic, Label, Severity, SpecError, file_err
 from migspec.fold import fold_texts
 from migspec.formats.base import Reader
 from migspec.formats.registry import open_reader
+from migspec.models.load import is_live_reference
 from migspec.verify.blame.correction import Correction
 from migspec.verify.blame.corrections import corrections
 from migspec.verify.blame.experiment import Experiment, Scale, Score
@@ -124,10 +125,14 @@ def _source(old: object, side: Side, weights: str | None, stack: ExitStack) -> R
     live = side.live() if isinstance(side, Settable) else None
     if live is not None:
         return live
-    path = weights or (os.fspath(old) if isinstance(old, str | os.PathLike) and not isinstance(side, RecordedSide) else None)
+    named = os.fspath(old) if isinstance(old, str | os.PathLike) else None
+    computes_only = named is None or is_live_reference(named) or isinstance(side, RecordedSide)
+    path = weights or (None if computes_only else named)
     if path is None:
-        helps = ("name the checkpoint with its weights: `--old-weights FILE`",)
-        raise file_error("MIG603", side.label, "the cause cannot be looked for: the old model shows no variables", helps=helps)
+        notes = (f"the spec needs the old weights, and a {side.kind} shows no variables",)
+        helps = ("name the checkpoint with the weights that it computes with: `--old-weights FILE`",)
+        message = "the cause cannot be looked for: the old model shows no variables"
+        raise file_error("MIG603", side.label, message, notes, helps)
     reader = open_reader(path)
     stack.callback(reader.close)
     return reader

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from migspec.verify.ports import Port
+from migspec.verify.ports import CHANNELS_HELP, Port
 from migspec.verify.side import cannot_run, named_values, no_such_output
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class CalledSide:
     """A callable whose inputs are its parameters without defaults.
 
-    `given` turns an array into what it takes, `during` is entered for each call.
+    `given` turns an array into what it takes, `during` is entered for each call; `channels_first` if its framework has the channels of
+    images before their places, so that a failure may be due to that.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class CalledSide:
         parameters: Callable[..., Any] | None = None,
         given: Callable[[numpy.ndarray], Any] = lambda value: value,
         during: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        channels_first: bool = False,
     ) -> None:
         self._label = label
         self._kind = kind
@@ -39,6 +41,7 @@ class CalledSide:
         self._live = live
         self._given = given
         self._during = during
+        self._channels_first = channels_first
         self._names = _parameters(parameters or function)
 
     @property
@@ -64,7 +67,8 @@ class CalledSide:
                 result = self._function(**{name: self._given(value) for name, value in feeds.items()})
                 values = {name: _array(value) for name, value in named_values(result)}
         except Exception as error:
-            raise cannot_run(self._label, error) from error
+            channelled = self._channels_first and any(value.ndim > 2 for value in feeds.values())
+            raise cannot_run(self._label, error, *((CHANNELS_HELP,) if channelled else ())) from error
         missing = [name for name in outputs if name not in values]
         if missing:
             raise no_such_output(self._label, missing[0], list(values))
@@ -85,7 +89,14 @@ def torch_module(module: Any, label: str, live: LiveModel | None) -> CalledSide:
 
     module.eval()
     return CalledSide(
-        label, "PyTorch module", module, live, parameters=module.forward, given=torch.from_numpy, during=torch.no_grad
+        label,
+        "PyTorch module",
+        module,
+        live,
+        parameters=module.forward,
+        given=torch.from_numpy,
+        during=torch.no_grad,
+        channels_first=True,
     )
 
 
