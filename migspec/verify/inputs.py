@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from migspec.diagnostics import SpecError, file_error
 from migspec.verify.pairing import Pair, listed
-from migspec.verify.ports import CHANNELS_HELP, OpenShape, Port, describe, dtype_name, family, fits, joined_shape, plain, port_of, with_ones
+from migspec.verify.ports import (
+    CHANNELS_HELP,
+    OpenShape,
+    Port,
+    describe,
+    dtype_name,
+    family,
+    fits,
+    joined_shape,
+    plain,
+    port_of,
+    with_ones,
+)
 
 if TYPE_CHECKING:
     import numpy

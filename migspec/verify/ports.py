@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 OpenShape: TypeAlias = tuple[int | None, ...]
 """A shape with None for each length that is not known before the model runs."""
 
+CHANNELS_HELP = (
+    "if one side has the channels of images first and the other last: name a function that transposes what the old model is given "
+    "and what it gives, and its weights, which `--spec` needs, with `--old-weights FILE`"
+)
+
 Family: TypeAlias = Literal["float", "integer", "bool", "complex", "string"]
 
 

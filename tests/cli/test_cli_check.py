@@ -173,3 +173,29 @@ def test_one_side_alone_is_a_usage_error(folder: Path) -> None:
         finished = migspec("check", "good.mig", *side)
         assert (finished.code, finished.out) == (2, "")
         assert "both --source and --target" in finished.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("invert",),
+        ("fmt", "--check"),
+        ("plan", *BOTH),
+        ("apply", *BOTH, "--out", "out.npz"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_name_of_the_library_that_is_misspelled(folder: Path, command: tuple[str, ...]) -> None:
+    first, *rest = command
+    finished = migspec(first, "torch/lnear", *rest)
+    assert finished.code in (1, 2) and "did you mean `torch/linear`?" in finished.out + finished.err
+    for other in (("compose", "torch/lnear", "good.mig"), ("why", "head/kernel", "torch/lnear", *BOTH)):
+        finished = migspec(*other)
+        assert finished.code in (1, 2) and "did you mean `torch/linear`?" in finished.out + finished.err
+
+
+def test_a_file_that_is_not_there_is_no_name_of_the_library(folder: Path) -> None:
+    for name in ("specs/model.mig", "../x/new.mig", str(folder / "torch" / "lnear")):
+        finished = migspec("check", name)
+        assert "MIG501" in finished.codes and "did you mean" not in finished.out + finished.err

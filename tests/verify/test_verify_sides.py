@@ -310,6 +310,57 @@ def test_functions_modules_and_pytorch(tmp_path: Path, dense: Any, monkeypatch: 
     agrees(module, dense)
 
 
+def test_a_function_has_no_weights_for_a_spec(tmp_path: Path, dense: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a function is no file in which the old weights could be looked for."""
+    kernel, bias = (one.numpy() for one in dense.weights)
+    numpy.savez(tmp_path / "plain_weights.npz", w=kernel, b=bias)
+    (tmp_path / "computing.py").write_text(
+        "import numpy\ndef build():\n    f = numpy.load('plain_weights.npz')\n    return lambda x: numpy.tanh(x @ f['w'] + f['b'])\n"
+    )
+    (tmp_path / "layer.mig").write_text("rename w -> y/kernel  add 0.1\nrename b -> y/bias\n")
+    monkeypatch.chdir(tmp_path)
+    new = keras.models.clone_model(dense)
+    migspec.compile("layer.mig", "plain_weights.npz", new).apply()
+    for old in ("computing:build", lambda x: numpy.tanh(x @ kernel + bias)):
+        found = verify(old, new, spec="layer.mig").diagnostics[1]
+        assert (
+            found.code == "MIG603"
+            and "the spec needs the old weights" in found.notes[0]
+            and "--old-weights FILE" in found.helps[0]
+        )
+        assert verify(old, new, spec="layer.mig", old_weights="plain_weights.npz").diagnostics[1].code in ("MIG605", "MIG606")
+
+
+def test_channels_first_against_channels_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong is told with the way out, and the way out of the how-to is one."""
+    fixed = keras.Sequential([keras.Input([8, 8, 3], name="x"), layers.Conv2D(4, 3, activation="relu", name="conv")])
+    first = keras.Sequential([keras.Input([3, 8, 8], name="x"), layers.Permute((2, 3, 1)), layers.Conv2D(4, 3)])
+    assert "channels" in refused("MIG604", first, fixed, input_pairs={"x": "x"})
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    page = Path(__file__).parent.parent.parent / "docs" / "howto" / "prove-that-the-outputs-agree.md"
+    [code] = [part.partition("```")[0] for part in page.read_text(encoding="utf-8").split("```python torch_images.py\n")[1:]]
+    (tmp_path / "torch_images.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    import torch_images  # type: ignore[import-not-found]
+
+    old = torch_images.build()
+    torch.save(old.state_dict(), "old.pt")
+    assert "--old-weights" in refused("MIG603", old, fixed)
+    assert "--old-weights" not in refused(
+        "MIG603", torch.nn.Linear(7, 2), keras.Sequential([keras.Input([5]), layers.Dense(2)])
+    )
+    grown = keras.Sequential([keras.Input([None, None, 3], name="x"), layers.Conv2D(4, 3, activation="relu", name="conv")])
+    assert "--old-weights" in refused("MIG604", old, grown, shapes={"x": (2, 3, 8, 8)})
+    (tmp_path / "images.mig").write_text("use torch/conv_2d 0 -> conv\n")
+    migspec.compile("images.mig", "old.pt", fixed).apply()
+    agrees("torch_images:old", fixed, spec="images.mig", old_weights="old.pt")
+    (tmp_path / "wrong.mig").write_text("rename 0/weight -> conv/kernel  permute OIHW -> WHIO\nrename 0/bias -> conv/bias\n")
+    migspec.compile("wrong.mig", "old.pt", fixed).apply()
+    assert "--old-weights" in verify("torch_images:old", fixed, spec="wrong.mig").diagnostics[1].helps[0]
+    assert verify("torch_images:old", fixed, spec="wrong.mig", old_weights="old.pt").diagnostics[1].code == "MIG605"
+
+
 def test_a_recording(tmp_path: Path, dense: Any) -> None:
     x = numpy.random.default_rng(0).normal(size=[6, 5]).astype("float32")
     numpy.savez(tmp_path / "truth.npz", data=x, result=numpy.asarray(dense(x)))
