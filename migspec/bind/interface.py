@@ -258,6 +258,8 @@ def report_contradiction(
         return
     for line, variable, label in checked.get(equation.span, ()):
         if f"`{variable.name}`" in equation.origin:
+            if _report_with(scope, equation, variable, label, problems):
+                return
             _report_shape(scope, equation.span, line, variable, label, tuple(known), problems)
             return
     problems.add(
@@ -271,6 +273,30 @@ def report_contradiction(
             uses=scope.uses,
         ),
     )
+
+
+def _report_with(scope: Scope, equation: Equation, variable: Variable, label: str, problems: Problems) -> bool:
+    """Report a value that the `with` of a `use` gives to a size and the shapes contradict; False if it is not due to any."""
+    names = [reference.name for reference in arithmetic.references(equation.expression)]
+    binding = next((scope.given[name] for name in names if name in scope.given), None)
+    if binding is None or binding.span is None:
+        return False
+    alone = isinstance(equation.expression, tree.Reference)
+    says = f"`{binding.name}` is {equation.value}" if alone else f"`{arithmetic_text(equation.expression)}` is {equation.value}"
+    problems.add(
+        ("with", binding.span),
+        Diagnostic(
+            "MIG307",
+            f"`{variable.name}` has another shape than `{binding.name} = {scope.values[binding.name]}` makes it",
+            Label(binding.span, "given here"),
+            (Label(equation.span, f"`{variable.name}` is {described(variable)} in {label}"),),
+            notes=(f"{says}, by {equation.origin}",),
+            helps=(f"leave `{binding.name}` out of the `with`, and the shapes settle it; or correct it",),
+            uses=scope.uses[:-1],
+        ),
+        variable.name,
+    )
+    return True
 
 
 def _report_shape(

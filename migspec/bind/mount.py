@@ -70,7 +70,7 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
             (*outer.uses, place),
             max(outer.floor, PATTERN if patterned else EXACT),
             outer.cast_all or program.cast_all,
-            frozenset(binding.name for binding in use.bindings),
+            {binding.name: binding for binding in use.bindings},
             _absent(program, seen, goal),
             outer,
             tuple(binding for binding in use.bindings if values[binding.name] is None),

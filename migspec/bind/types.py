@@ -43,8 +43,8 @@ class Scope:
     uses: tuple[Span, ...] = ()
     floor: int = EXACT
     cast_all: Span | None = None
-    given: frozenset[str] = frozenset()
-    """Names whose definitions do not count, because a `use` gives them another value."""
+    given: Mapping[str, Definition] = field(default_factory=dict)
+    """Names whose definitions do not count, because a `use` gives them another value: where its `with` does."""
     absent: tuple[tuple[str, Pattern], ...] = ()
     outer: Scope | None = None
     passed: tuple[Definition, ...] = ()

@@ -81,6 +81,12 @@ target b [m, 4 * m]
 rename k -> a
 rename r -> b
 """
+ONE = """
+size m, n
+source k [m, n]
+target k [n, m]
+rename k -> k  transpose
+"""
 FAMILY = """
 size layers, n
 source l_{i}/w [n, n] for i < layers
@@ -233,6 +239,9 @@ def text_of(spec: str) -> Text:
         (SPLIT, FAMILY, "MIG704", "makes no"),
         (SPLIT, SPLIT, "MIG704", "takes no"),
         (SPLIT, DROPPED, "MIG703", "no one rule"),
+        (ONE, ONE.replace("source k [m, n]", "source k [2 * a, b]").replace("m, n", "a, b").replace("[n, m]", "[b, 2 * a]"), "MIG704", ""),
+        (ONE, ONE.replace("source k [m, n]", "source k [3, 4]").replace("[n, m]", "[4, 3]").replace("size m, n\n", ""), "MIG704", ""),
+        (ONE, ONE.replace("m, n", "n, n").replace("size n, n", "size n").replace("[n, m]", "[n, n]"), "MIG704", ""),
         ("rename a -> b\n", SPLIT, "MIG704", "no interface"),
         (SPLIT, SWAPPED.replace("rename b -> right  gates icfo -> ifco  transpose", "rename b -> right  transpose"), "MIG703", "no one rule"),
         (SPLIT.replace("[n, 4 * m]\ntarget b", "[n, 4 * m, 1]\ntarget b"), SWAPPED, "MIG704", "axes"),

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from inverting import bound, filled, inverted, numbered, there_and_back
 from notation import variables_of
 
+from migspec.compiler import read_spec
 from migspec.diagnostics import Severity, SpecError
 from migspec.invert import invert
+from migspec.library import library_specs
 from migspec.syntax.format import format_spec
 from migspec.syntax.parse import parse
 from migspec.text import Text
@@ -340,3 +342,21 @@ def test_a_used_spec_that_loses_something_shows_the_chain_of_uses() -> None:
     with pytest.raises(SpecError) as refused:
         inverted("use net2net/widen_dense  a -> b\n")
     assert all([span.line for span in one.uses] == [1] for one in refused.value.diagnostics)
+
+
+def test_every_spec_of_the_library_that_is_exact_inverts() -> None:
+    """What has no inverse has an op that loses something, and no other reason."""
+    lossy = {"sum", "repeat"}
+    inverted_ones = 0
+    for path in library_specs().values():
+        text = read_spec(str(path))
+        words = {op.word for statement in parse(text)[0].statements for op in getattr(statement.body, "ops", ())}
+        try:
+            invert(text)
+        except SpecError as refused:
+            assert {one.code for one in refused.diagnostics} == {"MIG701"}, path
+            assert words & lossy, path
+        else:
+            inverted_ones += 1
+            assert not words & lossy, path
+    assert inverted_ones > 40
