@@ -149,7 +149,9 @@ def settle_interface(
             equations.extend(_family_equation(line, found, statement.span, label))
     _, contradictions = solve(scope, equations)
     if contradictions and sound:  # one size that is wrong contradicts every line that it stands in
-        report_contradiction(scope, contradictions[0], checked, problems)
+        # one that a `with` alone makes tells most
+        given = [one for one in contradictions if _is_given(scope, one.equation.expression)]
+        report_contradiction(scope, (given or contradictions)[0], checked, problems)
     return sound and not contradictions
 
 
@@ -258,7 +260,7 @@ def report_contradiction(
         return
     for line, variable, label in checked.get(equation.span, ()):
         if f"`{variable.name}`" in equation.origin:
-            if _report_with(scope, equation, variable, label, problems):
+            if _report_with(scope, equation, variable, label, known, problems):
                 return
             _report_shape(scope, equation.span, line, variable, label, tuple(known), problems)
             return
@@ -275,14 +277,23 @@ def report_contradiction(
     )
 
 
-def _report_with(scope: Scope, equation: Equation, variable: Variable, label: str, problems: Problems) -> bool:
+def _is_given(scope: Scope, expression: tree.Arithmetic) -> bool:
+    return isinstance(expression, tree.Reference) and expression.name in scope.given
+
+
+def _report_with(
+    scope: Scope, equation: Equation, variable: Variable, label: str, known: Sequence[str], problems: Problems
+) -> bool:
     """Report a value that the `with` of a `use` gives to a size and the shapes contradict; False if it is not due to any."""
     names = [reference.name for reference in arithmetic.references(equation.expression)]
-    binding = next((scope.given[name] for name in names if name in scope.given), None)
+    binding = next((scope.given[name] for name in names if name in scope.given and name not in scope.solved), None)
     if binding is None or binding.span is None:
         return False
-    alone = isinstance(equation.expression, tree.Reference)
-    says = f"`{binding.name}` is {equation.value}" if alone else f"`{arithmetic_text(equation.expression)}` is {equation.value}"
+    others = [fact for fact in known if not fact.startswith(f"`{binding.name}` is ")]  # that is in the headline
+    alone = isinstance(equation.expression, tree.Reference) and scope.program.sizes[binding.name].value is None
+    help_ = "correct it, or mount the spec elsewhere"
+    if alone:
+        help_ = f"leave `{binding.name}` out of the `with`, and the shapes settle it; or correct it"
     problems.add(
         ("with", binding.span),
         Diagnostic(
@@ -290,8 +301,8 @@ def _report_with(scope: Scope, equation: Equation, variable: Variable, label: st
             f"`{variable.name}` has another shape than `{binding.name} = {scope.values[binding.name]}` makes it",
             Label(binding.span, "given here"),
             (Label(equation.span, f"`{variable.name}` is {described(variable)} in {label}"),),
-            notes=(f"{says}, by {equation.origin}",),
-            helps=(f"leave `{binding.name}` out of the `with`, and the shapes settle it; or correct it",),
+            notes=(f"`{arithmetic_text(equation.expression)}` is {equation.value}, by {equation.origin}", *others),
+            helps=(help_,),
             uses=scope.uses[:-1],
         ),
         variable.name,

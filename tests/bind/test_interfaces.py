@@ -16,6 +16,8 @@ SPECS = {
     "shifted": "number more = 1.0\nsize n\nsource w [n]\ntarget k [n]\nrename w -> k  add more",
     "optional": "size n\nsource w [n]\nsource m [n] if present\ntarget k [n]\ntarget mm [n] if present\nrename w -> k\nrename m -> mm",
     "layers": "size h, n\nsource layer_{i}/w [h] for i < n\ntarget all [n, h]\nrename layer_{i}/w -> all  stack 0",
+    "gated": "size n, gates = 2\nsource w [gates * n]\ntarget k [gates * n]\nrename w -> k",
+    "fixed": "size n = 2\nsource w [n]\ntarget k [n]\nrename w -> k",
     "derived": "size n, twice = 2 * n\nsource w [twice]\ntarget k [n, 2]\nrename w -> k  reshape [n, -1]",
 }
 
@@ -72,6 +74,46 @@ def test_a_size_that_is_passed_in_settles_the_outer_one(mounted: Mounted) -> Non
 def test_a_size_that_is_passed_in_and_contradicted(mounted: Mounted) -> None:
     spec = "size n\nrename x -> y, z  split 0 [n, n]\nuse vector a -> b with n = n"
     assert codes(mounted(spec, "x [6]\na/w [2]", "y [3]\nz [3]\nb/k [2]")) == ["MIG306"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "source", "target", "said", "note", "help_"),
+    [
+        (
+            "use vector a -> b with n = 4",
+            "a/w [2]",
+            "b/k [2]",
+            "n = 4",
+            "`n` is 2, by axis 0 of `a/w`",
+            "leave `n` out of the `with`",
+        ),
+        ("number m = 2\nuse vector a -> b with n = 2 * m", "a/w [2]", "b/k [2]", "n = 4", "`n` is 2", "leave `n` out"),
+        ("use gated a -> b with gates = 3", "a/w [4]", "b/k [4]", "gates = 3", "`gates * n` is 4", "correct it, or mount"),
+        (
+            "use gated a -> b with gates = 2, n = 5",
+            "a/w [4]",
+            "b/k [4]",
+            "gates = 2",
+            "`gates * n` is 4",
+            "correct it, or mount",
+        ),
+        ("use fixed a -> b with n = 4", "a/w [2]", "b/k [2]", "n = 4", "`n` is 2", "correct it, or mount"),
+    ],
+)
+def test_a_value_of_a_with_that_the_shapes_contradict(
+    spec: str, source: str, target: str, said: str, note: str, help_: str, mounted: Mounted
+) -> None:
+    [one] = mounted(spec, source, target).diagnostics
+    assert one.code == "MIG307" and f"than `{said}` makes it" in one.message and one.uses == ()
+    assert one.primary is not None and one.secondary
+    place = one.primary.span
+    assert place.text.content == spec and spec[place.start :].startswith(said.partition(" ")[0])
+    assert one.notes[0].startswith(note) and one.helps[0].startswith(help_)
+
+
+def test_a_size_that_a_with_does_not_give_is_told_at_the_interface(mounted: Mounted) -> None:
+    one, *_ = mounted("use gated a -> b with n = 4", "a/w [8, 1]", "b/k [8, 1]").diagnostics
+    assert one.code == "MIG307" and "declares" in one.message and one.uses
 
 
 def test_a_size_that_is_passed_in_defines_others(mounted: Mounted) -> None:
