@@ -6,6 +6,12 @@ import signal
 import sys
 
 
+def _unraisable(what: "sys.UnraisableHookArgs") -> None:
+    """A second Ctrl-C, while what the first one ended is cleared away, is no news."""
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
+
+
 def run() -> None:
     """The entry point: runs the command line of the process and exits with its code."""
     # A command makes many objects, keeps most of them to its end, and makes little garbage in cycles. Looking for that every 700
@@ -13,14 +19,18 @@ def run() -> None:
     gc.set_threshold(200_000)
     # A live model imports TensorFlow, whose start-up log would drown what the command says; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.unraisablehook = _unraisable
+    code = 130
     try:
-        from migspec.cli.main import run_with
+        try:
+            from migspec.cli.main import run_with
 
-        code = run_with(sys.argv[1:])
-    except KeyboardInterrupt:  # while the modules were loaded
-        print("migspec: interrupted", file=sys.stderr)
-        code = 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: the end of the process must not become a traceback
+            code = run_with(sys.argv[1:])
+        except KeyboardInterrupt:  # while the modules were loaded
+            print("migspec: interrupted", file=sys.stderr)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: the end of the process must not become a traceback
+    except KeyboardInterrupt:  # a second one, right behind the first
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     sys.exit(code)
 

@@ -94,9 +94,11 @@ def _run_here(arguments: list[str]) -> dict[str, object]:
 def _try(trials: Any, request: dict[str, Any]) -> dict[str, object]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child is ready for it
         child = os.fork()
         if child == 0:
             _be_the_child(getattr(trials, request["function"]), request["arguments"], out.fileno(), err.fileno())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if request["signal"]:
             time.sleep(max(0.0, start + request["after"] - time.perf_counter()))
             os.kill(child, request["signal"])
@@ -111,6 +113,7 @@ def _be_the_child(function: Any, arguments: list[object], out: int, err: int) ->
     code = 120
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(err, 2)

@@ -148,6 +148,8 @@ def hdf5_errors(path: str) -> Iterator[None]:
     except SpecError:
         raise
     except Exception as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):  # Cython makes a SystemError of Ctrl-C
+            raise KeyboardInterrupt from error
         raise damaged(path, "its HDF5 structure is broken", str(error) or type(error).__name__) from error
 
 
