@@ -27,6 +27,7 @@ def run() -> None:
 
             code = run_with(sys.argv[1:])
         except KeyboardInterrupt:  # while the modules were loaded
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             print("migspec: interrupted", file=sys.stderr)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: the end of the process must not become a traceback
     except KeyboardInterrupt:  # a second one, right behind the first

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -90,6 +92,8 @@ def run_with(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        with contextlib.suppress(ValueError):  # in another thread than the first, which nobody interrupts
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # said once, however often it is pressed
         print("migspec: interrupted", file=sys.stderr)
         return 130
     except _ReaderGone:
