@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from migspec.diagnostics import Diagnostic, SpecError, file_error
 from migspec.dtypes import kind
-from migspec.engine.comparison import compare
 from migspec.engine.run import run
 from migspec.engine.target import Target
 from migspec.expression import Read, Side
@@ -119,6 +118,8 @@ class _Application:
             self._run(targets, model.writer(variables), executor, progress)
 
         def check(executor: Executor | None, progress: Progress) -> None:
+            from migspec.engine.comparison import compare
+
             compare(targets, variables, self._sources, model, executor=executor, progress=progress)
 
         return [Step("filling", size, fill), *([Step("verifying", size, check)] if verify else [])]
@@ -155,6 +156,8 @@ class _Application:
         path = destination.path
 
         def verify(executor: Executor | None, progress: Progress) -> None:
+            from migspec.engine.comparison import compare
+
             with closing(open_reader(path)) as output:
                 compare(self._targets(variables), variables, self._sources, output, executor=executor, progress=progress)
 

@@ -182,7 +182,7 @@ class _Measuring:
             there = self._stored.fetch(name, place, piece.size // measure.width * width)
             checksum = self._stored[name].checksum
             if checksum is not None:
-                checksum.saw(place, there)
+                checksum.saw(place, there.data)
             measure.add(piece, there)
         if measure.size == right.size:
             self._stored.close(name)

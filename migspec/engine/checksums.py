@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy
-
 from migspec.diagnostics import file_error
 from migspec.engine.files import OpenFile
 from migspec.formats.base import Extent
+from migspec.formats.crc32c import crc32c
 
-_PIECE = 1 << 20
+SUMMED = 256 << 10
+"""Bytes that are read before they are summed: still in the cache of a core then (2 GB: 0.1 s; of megabytes at a time 0.2 to 0.3)."""
 
 
 class RunningChecksum:
@@ -31,35 +31,33 @@ class RunningChecksum:
         """Whether the whole extent has been summed, and found right."""
         return self._passed == self._extent.length
 
-    def saw(self, offset: int, data: numpy.ndarray) -> None:
-        """These bytes (uint8) were read at this offset in the extent. Raises SpecError, MIG504, once the sum is known
+    def saw(self, offset: int, data: memoryview) -> None:
+        """These bytes were read at this offset in the extent. Raises SpecError, MIG504, once the sum is known
         and wrong.
         """
         if offset == self._passed:
             self._extend(data)
-        elif offset + data.size > self._passed:
+        elif offset + len(data) > self._passed:
             self.finish()
 
     def finish(self) -> None:
         """Read what is missing. Raises SpecError, MIG504, if the sum is wrong."""
-        memory = numpy.empty(min(_PIECE, self._extent.length - self._passed), numpy.uint8)
+        memory = memoryview(bytearray(min(SUMMED, self._extent.length - self._passed)))
         while self._passed < self._extent.length:
             piece = memory[: self._extent.length - self._passed]
-            self._file.read_runs([(self._extent.offset + self._passed, 0)], piece.size, piece.data)
+            self._file.read(self._extent.offset + self._passed, piece)
             self._extend(piece)
 
-    def _extend(self, data: numpy.ndarray) -> None:
+    def _extend(self, data: memoryview) -> None:
         if self._kind == "CRC-32C":
-            import google_crc32c
-
-            self._sum = google_crc32c.extend(self._sum, data)
+            self._sum = crc32c(data, self._sum)
         else:
             import zlib
 
-            self._sum = zlib.crc32(data.data, self._sum)
-        self._passed += data.size
+            self._sum = zlib.crc32(data, self._sum)
+        self._passed += len(data)
         extent = self._extent
-        if data.size and self._passed == extent.length and self._sum != self._recorded:
+        if len(data) and self._passed == extent.length and self._sum != self._recorded:
             raise file_error(
                 "MIG504",
                 extent.path,

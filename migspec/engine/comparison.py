@@ -84,7 +84,7 @@ class _Comparison:
             if place is not None and name not in self.differences:
                 self.differences[name] = _describe(name, stored, offset + begin, place, piece, found)
             if stored.checksum is not None and name not in self.differences:
-                stored.checksum.saw(offset + begin, found)
+                stored.checksum.saw(offset + begin, found.data)
         if offset + planned.size == stored.variable.nbytes:
             self._stored.close(name)
 

@@ -33,6 +33,10 @@ class OpenFile:
     def close(self) -> None:
         os.close(self._descriptor)
 
+    def read(self, offset: int, memory: memoryview) -> None:
+        """Fill `memory` with the bytes of the file from `offset` on. Raises as `read_runs`."""
+        self.read_runs([(offset, 0)], len(memory), memory)
+
     def read_runs(self, runs: Iterable[tuple[int, int]], length: int, memory: memoryview) -> None:
         """For each (offset, place): the `length` bytes of the file at `offset` go to `memory` at `place`.
 

@@ -1,24 +1,26 @@
-"""The sources of a run, shared by its threads: which input gives the elements of a variable."""
+"""The sources of a run, shared by its threads: where the values of a variable come from."""
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-
-import numpy
+from typing import TYPE_CHECKING
 
 from migspec.diagnostics import SpecError, file_error
-from migspec.dtypes import itemsize
+from migspec.dtypes import itemsize, kind
 from migspec.engine.checksums import RunningChecksum
-from migspec.engine.files import Files
-from migspec.engine.inputs import ArrayInput, FileInput, Input
-from migspec.expression import Read, Side, size_of
+from migspec.engine.files import Files, OpenFile
+from migspec.expression import Expression, Read, Side, size_of
 from migspec.formats.base import Extent, Reader
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class Sources:
-    """Inputs for the variables of both sides.
+    """The variables of both sides.
 
     Each checksum is verified by whoever asks first for the variable, once in a run. What a reader can only give whole
     (compressed, sliced) is kept for the next target that takes a part of it, up to `kept` bytes; readers are called by one
@@ -34,15 +36,6 @@ class Sources:
         self._arrays: OrderedDict[tuple[Side, str], numpy.ndarray] = OrderedDict()
         self._read_lock = Lock()
 
-    def open(self, read: Read) -> Input:
-        """The input for a variable. Raises SpecError for whatever is wrong with its file."""
-        extent = self.extent(read)
-        if extent is None:
-            return ArrayInput(self.values(read))
-        file = self._files.open(extent.path)
-        checksum = RunningChecksum(read.variable, extent, file) if self._claims(read, extent) else None
-        return FileInput(read.dtype, extent, file, checksum)
-
     def extent(self, read: Read) -> Extent | None:
         """Where a variable's values lie, if they lie in a file as they are. MIG503 if they cannot be what the variable says."""
         extent = self._readers[read.side].extent(read.variable)
@@ -50,14 +43,20 @@ class Sources:
             raise _wrong_length(read, extent)
         return extent
 
-    def fetch(self, path: str, offset: int, memory: numpy.ndarray) -> None:
-        """Fill `memory` (uint8) with the bytes of a file from `offset` on, not verified."""
-        self._files.open(path).read_runs([(offset, 0)], memory.size, memory.data)
+    def unchanged(self, expression: Expression) -> Extent | None:
+        """The place of a value whose bytes are the target's as they are."""
+        if not isinstance(expression, Read) or kind(expression.dtype) in ("string", "opaque"):
+            return None
+        extent = self.extent(expression)
+        return extent if extent is not None and extent.byte_order == "little" == sys.byteorder else None
 
-    def verify(self, read: Read, extent: Extent, data: numpy.ndarray) -> None:
-        """Hold the whole value of a variable (uint8) against its checksum, if none has yet. MIG504 if it is wrong."""
-        if self._claims(read, extent):
-            RunningChecksum(read.variable, extent, self._files.open(extent.path)).saw(0, data)
+    def file(self, extent: Extent) -> OpenFile:
+        """The file of an extent, open. Raises SpecError, MIG501, if it cannot be opened."""
+        return self._files.open(extent.path)
+
+    def checksum(self, read: Read, extent: Extent) -> RunningChecksum | None:
+        """What verifies the bytes of a variable, for whoever asks first; None if its format records none."""
+        return RunningChecksum(read.variable, extent, self.file(extent)) if self._claims(read, extent) else None
 
     def values(self, read: Read) -> numpy.ndarray:
         """The whole value of a variable."""

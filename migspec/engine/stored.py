@@ -67,7 +67,7 @@ class StoredValues:
             self._thread.workspace = Workspace()
         workspace: Workspace = self._thread.workspace
         found = workspace.array("found", length, numpy.dtype(numpy.uint8))
-        stored.file.read_runs([(stored.extent.offset + offset, 0)], length, found.data)
+        stored.file.read(stored.extent.offset + offset, found.data)
         return found
 
     def read(self, name: str) -> numpy.ndarray:

@@ -7,13 +7,12 @@ read, and given to the writer together.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from migspec.engine.sources import Sources
 from migspec.engine.target import Target
-from migspec.expression import Expression, Read
+from migspec.expression import Read
 from migspec.formats.base import Extent
 
 _MOST = 2 << 20
@@ -31,10 +30,6 @@ class Neighbours:
     """Targets whose values lie one after the other in a file, each with the variable that is read and its place."""
 
     moves: Sequence[tuple[str, Read, Extent]]
-
-    @property
-    def path(self) -> str:
-        return self.moves[0][2].path
 
     @property
     def offset(self) -> int:
@@ -55,7 +50,7 @@ def in_groups(targets: Iterable[Target], sources: Sources, most: int) -> Iterato
     alone: Target | None = None  # the target of a group of one
     for target in targets:
         expression = target.expression
-        extent = unchanged(expression, sources)
+        extent = sources.unchanged(expression)
         if extent and not 0 < extent.length <= _SMALL:
             extent = None
         if group and extent and 0 <= extent.offset - end <= _GAP and extent.path == group[0][2].path:
@@ -75,11 +70,3 @@ def in_groups(targets: Iterable[Target], sources: Sources, most: int) -> Iterato
             yield target
     if alone is not None:
         yield alone if len(group) == 1 else Neighbours(group)
-
-
-def unchanged(expression: Expression, sources: Sources) -> Extent | None:
-    """The place of a value whose bytes are the target's as they are."""
-    if not isinstance(expression, Read):
-        return None
-    extent = sources.extent(expression)
-    return extent if extent is not None and extent.byte_order == "little" == sys.byteorder else None

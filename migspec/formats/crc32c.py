@@ -27,6 +27,10 @@ def crc32c(data: bytes | memoryview | numpy.ndarray, start: int = 0) -> int:
     """The plain CRC-32C of `data` (an array must be contiguous), going on from `start`, the checksum of what came before."""
     import google_crc32c
 
+    if isinstance(data, memoryview):  # the library takes none, and an array of the same memory
+        import numpy
+
+        data = numpy.frombuffer(data, numpy.uint8)
     return int(google_crc32c.extend(start, data))
 
 

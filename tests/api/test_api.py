@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -248,6 +249,21 @@ def test_importing_costs_nothing() -> None:
 def test_checking_loads_no_framework(folder: Path) -> None:
     program = f"import migspec; migspec.compile({str(folder / 'spec.mig')!r}, {str(folder / 'old.npz')!r}, {str(folder / 'new.npz')!r})"
     assert loaded_after(program) <= {"numpy", "lark", "ml_dtypes", "rapidfuzz"}
+
+
+@pytest.mark.parametrize(("op", "loaded"), [("", {"lark"}), ("  transpose", {"lark", "numpy"})])
+def test_what_is_only_renamed_needs_no_numpy(folder: Path, op: str, loaded: set[str]) -> None:
+    values = numpy.arange(12, dtype=numpy.float32).reshape(3, 4)
+    header = b'{"a":{"dtype":"F32","shape":[3,4],"data_offsets":[0,48]}}'
+    (folder / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + values.tobytes())
+    shape = [4, 3] if op else [3, 4]
+    (folder / "b.json").write_text(json.dumps({"variables": {"b": {"shape": shape, "dtype": "float32"}}}))
+    (folder / "ab.mig").write_text(f"rename a -> b{op}\n")
+    paths = [str(folder / name) for name in ("ab.mig", "a.safetensors", "b.json")]
+    out = folder / "b.safetensors"
+    assert loaded_after(f"import migspec; migspec.compile(*{paths!r}).apply({str(out)!r})") - {"ml_dtypes"} == loaded
+    with migspec.open(out) as weights:
+        assert numpy.array_equal(weights["b"], values.T if op else values)
 
 
 def test_what_is_public() -> None:

@@ -10,9 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import numpy
+from typing import TYPE_CHECKING, Any
 
 from migspec.diagnostics.model import SpecError, file_error
 from migspec.formats.base import Extent
@@ -20,6 +18,9 @@ from migspec.formats.input import InputFile, damaged, unsupported
 from migspec.formats.safetensors.layout import HEADER_LIMIT
 from migspec.formats.safetensors.reader import FORMAT, SafetensorsReader, without_duplicates
 from migspec.variables import VariableMap
+
+if TYPE_CHECKING:
+    import numpy
 
 _INDEX_LIMIT = HEADER_LIMIT
 _MOST_NAMED = 5

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
-
-import numpy
+from typing import TYPE_CHECKING, Any
 
 from migspec import dtypes
 from migspec.formats.base import Extent
 from migspec.formats.input import InputFile, check_shape, damaged, unsupported
 from migspec.formats.safetensors.layout import CODES, DTYPES, HEADER_LIMIT, OPAQUE_BITS, is_unicode
 from migspec.variables import Variable, VariableMap
+
+if TYPE_CHECKING:
+    import numpy
 
 FORMAT = "safetensors"
 
@@ -64,6 +65,8 @@ class SafetensorsReader:
         extent, variable = self.extent(name), self._map[name]
         if extent is None:
             raise unsupported(self.path, f"`{name}` has the dtype {variable.dtype}, which migspec lists but does not read")
+        import numpy
+
         stored = dtypes.numpy_dtype(variable.dtype).newbyteorder("<")
         values = numpy.frombuffer(self._file.exactly(extent.length, extent.offset), stored)
         return values.astype(dtypes.numpy_dtype(variable.dtype)).reshape(variable.shape)

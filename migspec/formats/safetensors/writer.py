@@ -7,9 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy
+from typing import TYPE_CHECKING, Any
 
 from migspec import dtypes
 from migspec.diagnostics.model import SpecError, file_error
@@ -18,6 +16,9 @@ from migspec.formats.output_files import OutputFiles
 from migspec.formats.safetensors.layout import CODES, DEFAULT_METADATA, HEADER_LIMIT, is_unicode
 from migspec.formats.safetensors.shards import Family
 from migspec.variables import Variable, VariableMap
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class SafetensorsWriter:
