@@ -103,15 +103,15 @@ def simplified(route: Route) -> Route:
 def is_local(route: Route, room: int) -> bool:
     """Whether stretches of `room` elements of the target each come from their own stretch of the source.
 
-    That is so if reading, for each of them, the source from its first element to its last, gaps and all, reads the source
-    at most twice over. It holds for slices and for gates in another order, and not for the transpose of a large matrix.
+    That is so if reading, for each of them, the source from its first element to its last, gaps and all, reads at most an eighth
+    of the source twice. It holds for slices and for gates in another order, and not for the transpose of a large matrix.
     """
     parts = list(restricted(route, route.target, route.target + room))
     first = min(part.source_range[0] for part in parts)
     end = max(part.source_range[1] for part in parts)
     moved = sum(part.size for part in parts)
     all_first, all_end = route.source_range
-    return (end - first) * route.size <= 2 * (all_end - all_first) * moved
+    return 8 * (end - first) * route.size <= 9 * (all_end - all_first) * moved
 
 
 def restricted(route: Route, start: int, stop: int) -> Iterator[Route]:

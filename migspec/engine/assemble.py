@@ -9,7 +9,7 @@ cheapest is taken by counting bytes (a call counts as `Input.cost_of_fetch`):
   others is fetched, gaps and all, into a stage of about a megabyte, and goes from there to its places. This is what a
   transpose takes: the stage is in the cache while it is turned. Which loops are spanned is again a count of bytes.
 - window: if the copies of several pieces (gates in another order) share one stretch of the source, that is fetched once
-  for all.
+  for all; if it is longer than a stage and rows of it are shared (gates in another order, transposed), some rows at a time.
 
 Measured (2-core Xeon, 2 MiB second-level cache a core, 32 MiB of float32, rows of 512 to 32768): staged transposes ran
 at 1.5 to 2.8 GB/s with a stage of 1 MiB, at 0.6 to 2.9 with 256 KiB, at 0.5 to 2.8 with 128 KiB and at 1.3 to 2.7 with
@@ -100,22 +100,28 @@ class Assembler:
             return
         costs = [(piece, _direct_cost(piece, source), _plan(piece.route, source)) for piece in pieces]
         if len(pieces) > 1:
-            first, end = _hull(pieces)
-            fetched = (end - first) * source.dtype.itemsize
+            windows = _windows(pieces, self._limit // source.dtype.itemsize, STAGE // source.dtype.itemsize)
+            fetched = sum(end - first for first, end in map(_hull, windows)) * source.dtype.itemsize
             moved = sum(piece.route.size for piece in pieces) * source.dtype.itemsize
             apart = sum(min(direct, plan.cost) for _, direct, plan in costs)
-            if fetched <= self._limit and source.cost_of_fetch + fetched + moved < apart:
-                window = self._workspace.array(("window", depth), end - first, source.dtype)
-                source.fetch([(first, 0)], window.size, window)
-                for piece in pieces:
-                    strides = [axis.source for axis in piece.route.axes]
-                    _put(_strided(window, piece.route.source - first, strides, piece.route), piece, out)
+            if windows and len(windows) * source.cost_of_fetch + fetched + moved < apart:
+                for window in windows:
+                    self._share(source, window, out, depth)
                 return
         for piece, direct, plan in costs:
             if direct <= plan.cost:
                 _fetch_runs(piece.route, source, out)
             else:
                 self._stage(piece, plan, source, out, depth)
+
+    def _share(self, source: Input, pieces: list[Piece], out: numpy.ndarray, depth: int) -> None:
+        """Fetch the stretch of the source that holds all of these pieces, once."""
+        first, end = _hull(pieces)
+        window = self._workspace.array(("window", depth), end - first, source.dtype)
+        source.fetch([(first, 0)], window.size, window)
+        for piece in pieces:
+            strides = [axis.source for axis in piece.route.axes]
+            _put(_strided(window, piece.route.source - first, strides, piece.route), piece, out)
 
     def _stage(self, piece: Piece, plan: Plan, source: Input, out: numpy.ndarray, depth: int) -> None:
         room = max(1, min(max(STAGE, 64 * source.cost_of_fetch), self._limit) // source.dtype.itemsize)
@@ -252,6 +258,28 @@ def _fetch_runs(route: Route, source: Input, out: numpy.ndarray) -> None:
 def _hull(pieces: list[Piece]) -> tuple[int, int]:
     ranges = [piece.route.source_range for piece in pieces]
     return min(first for first, _ in ranges), max(end for _, end in ranges)
+
+
+def _windows(pieces: list[Piece], most: int, room: int) -> list[list[Piece]]:
+    """The pieces in groups that share a stretch of the source: some rounds of the outermost loop that all of them have, as many as
+    `room` elements hold; all at once if they fit, or if there is no such loop. Empty if a stretch is longer than `most` elements.
+    """
+    first, end = _hull(pieces)
+    loops = [max(enumerate(piece.route.axes), key=lambda loop: abs(loop[1].source), default=None) for piece in pieces]
+    shared = {(loop[1].count, loop[1].source) for loop in loops if loop is not None and loop[1].source}
+    if end - first <= room or None in loops or len(shared) != 1:
+        return [pieces] if end - first <= most else []
+    ((count, stride),) = shared
+    rounds = max(1, room // abs(stride))
+    windows = [
+        [
+            Piece(cut(piece.route, loop[0], start, min(start + rounds, count)), piece.steps)
+            for piece, loop in zip(pieces, loops, strict=True)
+            if loop is not None
+        ]
+        for start in range(0, count, rounds)
+    ]
+    return windows if all(end - first <= most for first, end in map(_hull, windows)) else []
 
 
 def _put(values: numpy.ndarray, piece: Piece, out: numpy.ndarray) -> None:

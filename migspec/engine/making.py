@@ -98,4 +98,7 @@ def _is_local(copy: Copy, room: int) -> bool:
         return False
     if isinstance(copy.leaf, Buffer) and not all(_is_local(part, room) for addend in copy.leaf.addends for part in addend):
         return False
+    size = copy.route.size
+    if room < 4 * size < 8 * room:  # a band may end in the middle of it
+        return is_local(copy.route, -(-size // 2))
     return is_local(copy.route, room)

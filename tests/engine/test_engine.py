@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 import tracemalloc
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import numpy
 import pytest
@@ -17,7 +19,8 @@ from random_expressions import MOVABLE, expressions, same, value_of
 
 from migspec.diagnostics import SpecError
 from migspec.dtypes import numpy_dtype
-from migspec.engine import Target, run
+from migspec.engine import Target, assemble, run
+from migspec.engine.files import OpenFile
 from migspec.evaluate import evaluate
 from migspec.expression import (
     Affine,
@@ -53,14 +56,15 @@ def test_from_memory_the_engine_equals_the_evaluation(node: Expression, budget: 
 
 
 @many
-@given(expressions(), budgets, st.booleans(), st.booleans())
+@given(expressions(), budgets, st.sampled_from((16, 100, assemble.STAGE)), st.booleans(), st.booleans())
 def test_from_files_the_engine_equals_the_evaluation(
-    tmp_path: Path, node: Expression, budget: int, big: bool, checksums: bool
+    tmp_path: Path, node: Expression, budget: int, stage: int, big: bool, checksums: bool
 ) -> None:
     readers = {
         side: RawReader(tmp_path / side, values, big, checksums) for side, values in sides(reads_of(node), value_of).items()
     }
-    assert same(result(node, readers, budget=budget), evaluate(node, value_of))
+    with mock.patch.object(assemble, "STAGE", stage):  # so that even small tensors are made in stages and windows
+        assert same(result(node, readers, budget=budget), evaluate(node, value_of))
 
 
 @many
@@ -205,6 +209,31 @@ def test_each_variable_is_summed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     targets = [Target(name, node) for name, node in PIPELINES.items()]
     run(targets, {"source": reader}, MemoryWriter(), budget=5000)
     assert sum(seen) == values.nbytes
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 3, 1, 2), (2, 0, 3, 1), (1, 0)])
+def test_gates_that_are_transposed_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
+) -> None:
+    rows, units = 600, 150
+    kernel = Read("w", (rows, units * len(order)), "float32", "source")
+    values = numpy.random.default_rng(0).random(kernel.shape, numpy.float32)
+    reader = RawReader(tmp_path / "model.raw", {"w": values})
+    gates = tuple(Slice(kernel, 1, gate * units, units) for gate in order)
+    taken: list[int] = []
+    read_runs = OpenFile.read_runs
+
+    def counting(file: OpenFile, runs: Iterable[tuple[int, int]], length: int, memory: memoryview) -> None:
+        listed = list(runs)
+        taken.append(len(listed) * length)
+        read_runs(file, listed, length, memory)
+
+    monkeypatch.setattr(OpenFile, "read_runs", counting)
+    monkeypatch.setattr(assemble, "STAGE", 64 << 10)
+    made = result(Permute(Concat(gates, 1), (1, 0)), {"source": reader})
+    blocks = numpy.split(values, len(order), axis=1)
+    assert numpy.array_equal(made, numpy.concatenate([blocks[gate] for gate in order], axis=1).T)
+    assert sum(taken) == values.nbytes
 
 
 def test_without_preadv_the_same_bytes_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
