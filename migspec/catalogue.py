@@ -15,7 +15,7 @@ from typing import Literal
 from migspec.diagnostics import Diagnostic, file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.library import library_specs, names
-from migspec.published import Collection, collections
+from migspec.published import collections
 from migspec.syntax import tree
 from migspec.syntax.format import format_spec
 from migspec.syntax.parse import parse
@@ -101,11 +101,6 @@ def entries() -> tuple[Entry, ...]:
         for name, path in collection.specs():
             found.setdefault(name, Entry(name, path, collection.package))
     return tuple(found[name] for name in sorted(found, key=lambda name: name.split("/")))
-
-
-def broken_collections() -> tuple[Collection, ...]:
-    """What installed packages say that they publish, and cannot be found."""
-    return tuple(collection for collection in collections() if collection.problem is not None)
 
 
 def near(name: str) -> tuple[str, ...]:

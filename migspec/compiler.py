@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from migspec.bind.bind import bind, check_given
 from migspec.bind.types import Binding
 from migspec.check import check
-from migspec.diagnostics import Diagnostic, Severity, file_error
-from migspec.library import find, load, names, read_vocabulary
+from migspec.diagnostics import Diagnostic, Severity, SpecError, file_error
+from migspec.library import broken_collections, find, load, names, read_vocabulary
 from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.text import Text
@@ -87,7 +87,8 @@ def read_spec(path: str) -> Text:
         helps = tuple(f"did you mean `{folder / name}.mig`?" for name in near)
         if not helps and "/" in path and not Path(path).is_absolute():
             helps = tuple(f"did you mean `{name}`?" for name in nearest(path.removesuffix(".mig"), names()))
-        raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error),), helps) from None
+        broken = (one.told() for one in broken_collections(path)) if "/" in path else ()
+        raise file_error("MIG501", path, "the spec cannot be read", (error.strerror or str(error), *broken), helps) from None
     if content.removeprefix("\ufeff").lstrip().startswith("{"):
         _refuse_json(path, content)
     return Text(path, content)
@@ -110,16 +111,29 @@ def _refuse_json(path: str, content: str) -> None:
     raise file_error("MIG501", path, f"this is {what}, not a spec", helps=(help_text,))
 
 
+def sound_program(text: Text) -> Program:
+    """What a text means, with the specs that it uses. Raises SpecError with everything that is wrong in them."""
+    program, diagnostics = resolve(text, load, read_vocabulary)
+    errors = [one for one in diagnostics if one.severity is Severity.ERROR]
+    if errors:
+        raise SpecError(errors)
+    return program
+
+
 def check_spec(text: Text, *, given: Mapping[str, int | float] | None = None) -> Compilation:
-    """Syntax, ops and used specs alone, without variables; a reusable spec that is sound so far for all sizes of its interface.
-    Raises SpecError for a value given to a name that the spec does not define."""
+    """Syntax, ops and used specs alone, without variables; that there is a rule; a reusable spec that is sound so far for all sizes of
+    its interface. Raises SpecError for a value given to a name that the spec does not define."""
     program, diagnostics = resolve(text, load, read_vocabulary)
     if given:
         check_given(program, given)
-    if program.reusable and not any(one.severity is Severity.ERROR for one in diagnostics):
-        from migspec.interface.check import check_interface
+    if not any(one.severity is Severity.ERROR for one in diagnostics):
+        from migspec.check.definitions import check_rules
 
-        diagnostics = (*diagnostics, *check_interface(program, given))
+        diagnostics = (*diagnostics, *check_rules(program))
+        if program.reusable:
+            from migspec.interface.check import check_interface
+
+            diagnostics = (*diagnostics, *check_interface(program, given))
     return Compilation(program, in_reading_order(diagnostics))
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from migspec.compiler import check_spec
+from migspec.compiler import check_spec, sound_program
 from migspec.composition.rules import composed
 from migspec.diagnostics import Severity, SpecError, file_error
-from migspec.library import load, read_vocabulary
-from migspec.resolve import resolve
 from migspec.rules import Program
 from migspec.syntax.format import format_spec
 from migspec.text import Text
@@ -40,10 +38,7 @@ def compose(first: Text, second: Text) -> Text:
 
 
 def _reusable(text: Text) -> Program:
-    program, problems = resolve(text, load, read_vocabulary)
-    errors = [one for one in problems if one.severity is Severity.ERROR]
-    if errors:
-        raise SpecError(errors)
+    program = sound_program(text)
     if not program.reusable:
         raise file_error(
             "MIG704",

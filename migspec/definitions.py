@@ -1,4 +1,4 @@
-"""The sizes and numbers that a spec defines, and the check that its expressions name nothing else."""
+"""The sizes and numbers that a spec defines, the check that its expressions name nothing else, and what its interface may say."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from migspec import arithmetic
 from migspec.diagnostics import Diagnostic, Label
+from migspec.patterns import capture_names, unnamed_count
 from migspec.syntax import tree
 from migspec.syntax.spelling import arithmetic_text
 from migspec.text import Span
@@ -134,6 +135,26 @@ def _arithmetic_in(value: tree.Argument) -> Iterator[tree.Arithmetic]:
         for one in value:
             if not isinstance(one, int):
                 yield one
+
+
+def interface_problem(line: tree.Interface) -> Diagnostic | None:
+    """What is wrong with a name of a `source` or `target` line (MIG106): it must say what its variables are called inside the spec."""
+    counted = None if line.family is None else line.family[0]
+    for name in line.names:
+        captures = [part for segment in name.segments for part in segment if isinstance(part, tree.Capture)]
+        message = None
+        helps = ("a family is declared by `source layer_{i}/w [n] for i < layers`",)
+        if unnamed_count(name):
+            message = "an interface names its variables, and an unnamed wildcard is no name"
+        elif counted is not None and counted not in capture_names(name):
+            message = f"`for {counted} < ...` counts `{{{counted}}}`, which is not in this name"
+        elif any(one.name == counted and one.kind in ("range", "choice", "segments") for one in captures):
+            message = f"`for {counted} < ...` counts 0, 1, 2 and so on: `{{{counted}}}` takes no range and no choices"
+            helps = (f"write `{{{counted}}}`; where the names count from 1, `{{{counted}+1}}`",)
+        if message is not None:
+            assert name.span is not None
+            return Diagnostic("MIG106", message, Label(name.span), helps=helps)
+    return None
 
 
 def defined_in(problem: Diagnostic) -> Iterator[str]:

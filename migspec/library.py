@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migspec.diagnostics import file_error
 from migspec.diagnostics.suggest import nearest
 from migspec.ops import OpError
-from migspec.published import collections
+from migspec.published import Collection, collections
 from migspec.resolve import NotFound
 from migspec.resources import library_path
 from migspec.text import Text
@@ -37,7 +37,8 @@ def load(name: str, beside: Text) -> Text | NotFound:
         except OSError as error:
             raise file_error("MIG501", str(candidate), "the spec cannot be read", (error.strerror or str(error),)) from None
     places = (f"the folder of {beside.name}", "the library of specs", "installed packages")
-    return NotFound((*places, *_broken(file_name)), tuple(nearest(name, [*_beside(folder, name), *names()])))
+    broken = (f"{one.package} (it publishes `{one.name}/`, but {one.problem})" for one in broken_collections(name))
+    return NotFound((*places, *broken), tuple(nearest(name, [*_beside(folder, name), *names()])))
 
 
 def read_vocabulary(name: str, beside: Text) -> Vocabulary:
@@ -80,6 +81,32 @@ def find(name: str) -> Path | None:
     return found or next((path for path in _published(f"{name.removesuffix('.mig')}.mig") if path.is_file()), None)
 
 
+def called(path: str) -> str:
+    """What a person calls a spec: the name under which any spec may use it, or else the path of its file."""
+    file = Path(path)
+    if file.is_absolute():
+        for root, family in _roots():
+            if file.is_relative_to(root):
+                # What a spec was turned around from is called `x.mig (turned around)`, and is no file.
+                name, _, behind = file.relative_to(root).as_posix().rpartition(".mig")
+                return "/".join((*family, name + behind))
+    return path
+
+
+def _roots() -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The folders of the library and of installed packages, which are asked only once it is none of the library."""
+    yield library_path(), ()
+    for collection in collections():
+        for folder in collection.folders:
+            yield folder, (collection.name,)
+
+
+def broken_collections(name: str | None = None) -> tuple[Collection, ...]:
+    """What installed packages say that they publish, and what is not taken from them; only where the spec or family `name` would be."""
+    family = None if name is None else name.partition("/")[0]
+    return tuple(one for one in collections() if one.problem is not None and family in (None, one.name))
+
+
 def library_specs() -> dict[str, Path]:
     """The library's specs: each name with its file."""
     root = library_path()
@@ -98,10 +125,3 @@ def _published(file_name: str) -> Iterator[Path]:
         if collection.name == published_as and rest:
             for folder in collection.folders:
                 yield folder / rest
-
-
-def _broken(file_name: str) -> Iterator[str]:
-    """Packages that should have a spec, and what is wrong with them."""
-    for collection in collections():
-        if collection.problem is not None and collection.name == file_name.partition("/")[0]:
-            yield f"{collection.package} (it publishes `{collection.name}/`, but {collection.problem})"

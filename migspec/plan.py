@@ -11,6 +11,7 @@ from migspec.bind.types import Binding, Instance
 from migspec.cells import is_random_state
 from migspec.diagnostics import Diagnostic, Severity, SpecError
 from migspec.expression import Expression, Fill
+from migspec.library import called
 from migspec.rules import Rule
 from migspec.text import Span, Text
 from migspec.variables import VariableMap
@@ -18,7 +19,8 @@ from migspec.variables import VariableMap
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A statement of a spec: which file, which line, its text in one line; `uses` are the `use` statements that led there.
+    """A statement of a spec: which spec (one of the library by its name, any other by its file), which line, its text in one line;
+    `uses` are the `use` statements that led there.
 
     That of an optimizer's slot is the `slots` statement, and the last of `uses` is then the rule of its weight.
     """
@@ -198,7 +200,10 @@ def check_fresh(plan: Plan, source: VariableMap, target: VariableMap) -> None:
 
 def _cause(span: Span, uses: tuple[Span, ...]) -> Cause:
     return Cause(
-        span.text.name, span.line, _one_line(span), tuple(f"{use.text.name}:{use.line}: {_one_line(use)}" for use in uses)
+        called(span.text.name),
+        span.line,
+        _one_line(span),
+        tuple(f"{called(use.text.name)}:{use.line}: {_one_line(use)}" for use in uses),
     )
 
 
@@ -207,7 +212,7 @@ def _one_line(span: Span) -> str:
 
 
 def _note(diagnostic: Diagnostic) -> str:
-    place = f" ({diagnostic.primary.span.text.name}:{diagnostic.primary.span.line})" if diagnostic.primary else ""
+    place = f" ({called(diagnostic.primary.span.text.name)}:{diagnostic.primary.span.line})" if diagnostic.primary else ""
     return f"{diagnostic.code}: {diagnostic.message}{place}"
 
 

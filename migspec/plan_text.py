@@ -15,14 +15,20 @@ _Kind = tuple[tuple[str, ...], str]
 
 def plan_text(plan: Plan) -> str:
     """The whole plan, for a person: every variable of both sides stands in it once, folded."""
-    lines = [f"{plan.source.label} -> {plan.target.label}", ""]
+    lines = [f"{plan.source.label} -> {plan.target.label}"]
     by_cause: dict[Cause, list[Move]] = {}
     for move in plan.moves:
         by_cause.setdefault(move.cause, []).append(move)
-    for cause, moves in by_cause.items():
-        lines.extend(_cause_lines(cause))
-        lines.extend(_move_lines(moves))
-        lines.append("")
+    above: tuple[str, ...] = ()
+    for cause in _together(by_cause):
+        known = _in_common(above, cause.uses)
+        if not known or known == len(cause.uses) < len(above):  # another use, or back in one after the uses inside it
+            known = 0
+            lines.append("")
+        lines.extend(_cause_lines(cause, known))
+        lines.extend(_move_lines(by_cause[cause]))
+        above = cause.uses
+    lines.append("")
     lines.extend(left_lines("keep", plan.kept))
     lines.extend(left_lines("drop", plan.dropped))
     lines.extend(f"allowed: {allowed}" for allowed in plan.allowed)
@@ -59,8 +65,31 @@ def bytes_text(count: int) -> str:
     return f"{value:.3g} TB"
 
 
-def _cause_lines(cause: Cause) -> list[str]:
-    return [*cause.uses, f"{cause.spec}:{cause.line}: {cause.text}"]
+def _together(causes: Iterable[Cause]) -> list[Cause]:
+    """Causes in their order, but those of one `use` together, where its first stands."""
+    listed = list(causes)
+    first: dict[tuple[str, ...], int] = {}
+    for index, cause in enumerate(listed):
+        for depth in range(1, len(cause.uses) + 1):
+            first.setdefault(cause.uses[:depth], index)
+
+    def place(index: int) -> tuple[int, ...]:
+        uses = listed[index].uses
+        return (*(first[uses[:depth]] for depth in range(1, len(uses) + 1)), index)
+
+    return [listed[index] for index in sorted(range(len(listed)), key=place)]
+
+
+def _in_common(above: Sequence[str], uses: Sequence[str]) -> int:
+    """How many statements two chains of uses begin with alike."""
+    return next(
+        (depth for depth, (one, other) in enumerate(zip(above, uses, strict=False)) if one != other), min(len(above), len(uses))
+    )
+
+
+def _cause_lines(cause: Cause, known: int = 0) -> list[str]:
+    """The statement below the uses that led to it, the first `known` of which stand above already."""
+    return [*cause.uses[known:], f"{cause.spec}:{cause.line}: {cause.text}"]
 
 
 def _move_lines(moves: Sequence[Move]) -> list[str]:

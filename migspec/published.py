@@ -8,6 +8,8 @@ the folder that holds them, as a dotted path below an importable package:
 
 makes `acme_models/specs/dense.mig` known as `acme/dense`. Nothing is imported: only the place of `acme_models` is looked up
 (`importlib.util.find_spec` of a name without dots runs no code of the package), and the rest of the value is a path below it.
+
+The families of the library (`tf1`, `torch`, ...) are the library's alone: what a package publishes under such a name is not taken.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from migspec.resources import library_path
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -38,12 +42,17 @@ class Collection:
     folders: tuple[Path, ...]
     problem: str | None = None
 
+    def told(self) -> str:
+        """What is wrong with it, in words that name the package: only where there is a `problem`."""
+        return f"{self.package} publishes `{self.name}/`, but {self.problem}"
+
     def specs(self) -> Iterator[tuple[str, Path]]:
         """Each spec by its whole name, with its file; of two folders that have one name the first counts, as in an import."""
         found: dict[str, Path] = {}
         for folder in self.folders:
             for path in sorted(folder.rglob("*.mig")):
-                found.setdefault(f"{self.name}/{path.relative_to(folder).with_suffix('').as_posix()}", path)
+                if path.is_file():
+                    found.setdefault(f"{self.name}/{path.relative_to(folder).with_suffix('').as_posix()}", path)
         yield from sorted(found.items())
 
 
@@ -90,6 +99,8 @@ def _published_by(distribution: Distribution) -> Iterator[Collection]:
 
 
 def _collection(name: str, package: str, value: str) -> Collection:
+    if name in _families():
+        return Collection(name, package, (), "migspec's own library has specs of that name, and no package adds to them")
     top, *below = value.partition(":")[0].strip().split(".")
     if not all(part.isidentifier() for part in (top, *below)):
         return Collection(name, package, (), f"`{value}` is no dotted path of a package")
@@ -100,6 +111,12 @@ def _collection(name: str, package: str, value: str) -> Collection:
     if not folders:
         return Collection(name, package, (), f"there is no folder {places[0].joinpath(*below)}")
     return Collection(name, package, folders)
+
+
+def _families() -> set[str]:
+    """The first segments of the names of the library's specs. A package that had one as well would change what specs mean as soon as
+    the library gets a spec that the package has."""
+    return {folder.name for folder in library_path().iterdir() if folder.is_dir()}
 
 
 def _places_of(package: str) -> tuple[Path, ...]:

@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from migspec.definitions import Names, defined_in
+from migspec.definitions import Names, defined_in, interface_problem
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.ops import WORDS, OpError, Remap, Word
 from migspec.pattern_parts import is_number
 from migspec.patterns import (
-    capture_names,
     conflicting_constraints,
     constraints_of,
     numeric_captures,
@@ -264,20 +263,10 @@ class _Resolver:
         return tuple(operations) if sound else None
 
     def _declares(self, line: tree.Interface) -> bool:
-        """Whether each name of an interface line says what its variables are called inside the spec."""
-        for name in line.names:
-            problem = None
-            if unnamed_count(name):
-                problem = "an interface names its variables, and an unnamed wildcard is no name"
-            elif line.family is not None and line.family[0] not in capture_names(name):
-                problem = f"`for {line.family[0]} < ...` counts `{{{line.family[0]}}}`, which is not in this name"
-            if problem is not None:
-                assert name.span is not None
-                self._report(
-                    "MIG106", problem, name.span, helps=("a family is declared by `source layer_{i}/w [n] for i < layers`",)
-                )
-                return False
-        return True
+        problem = interface_problem(line)
+        if problem is not None:
+            self.diagnostics.append(problem)
+        return problem is None
 
     def _mount(
         self, use: tree.Use, statement: tree.Statement, names: Names, text: Text, open_specs: tuple[str, ...]

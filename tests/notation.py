@@ -21,10 +21,14 @@ def variables_of(label: str, content: str, *, has_values: bool = True) -> Variab
     return VariableMap.of(label, [_variable(line) for line in content.splitlines() if line.strip()], has_values)
 
 
+OPAQUE = ("qint8", "resource")
+"""Two of the dtypes of TensorFlow that can be listed and not moved."""
+
+
 def _variable(line: str) -> Variable:
     match = _VARIABLE.fullmatch(line)
     assert match is not None, f"no variable: {line}"
-    assert match["dtype"] in NAMES, f"no dtype: {line}"
+    assert match["dtype"] in (*NAMES, *OPAQUE), f"no dtype: {line}"
     shape = tuple(int(length) for length in match["shape"].split(",") if length.strip())
     return Variable(
         match["name"], shape, match["dtype"], tuple((match["aliases"] or "").split(", ")) if match["aliases"] else ()

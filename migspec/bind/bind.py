@@ -13,7 +13,7 @@ from migspec.bind.pipeline import bind_instance, flow
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.sizes import broken_links, broken_uses, follow_use, solve
-from migspec.bind.sugar import expand_split_gates
+from migspec.bind.sugar import expand_short_forms, has_short_form, spoken_of
 from migspec.bind.swapped import swapped_files, swapped_rule
 from migspec.bind.types import Binding, Bound, Dropped, Enumeration, Instance, Kept, Scope
 from migspec.bind.unclaimed import Unclaimed
@@ -22,7 +22,7 @@ from migspec.cells import Cells, is_random_state
 from migspec.diagnostics import Diagnostic, Label, SpecError
 from migspec.expression import Fill
 from migspec.names import NameIndex
-from migspec.ops import Context, OpError, SplitGates, Wanted
+from migspec.ops import Context, OpError, Wanted
 from migspec.ops.values import refused_fill
 from migspec.patterns import is_rest
 from migspec.rules import Program, Rule
@@ -180,15 +180,12 @@ def _expand_sugar(
     source_cells, target_cells = Cells(source), Cells(target)
     sound: list[Instance] = []
     for instance in instances:
-        sugar = any(isinstance(operation.word, SplitGates) for operation in instance.operations)
-        if sugar and not expand_split_gates(instance, source_cells, target_cells, problems):
-            result.excused_sources.update(element.variable.name for element in instance.sources)
-            for element in instance.targets:
-                result.excused_targets.add(element.variable.name)
-                sibling = target_cells.sibling(element.variable, "recurrent_kernel")
-                if sibling is not None:
-                    result.excused_targets.add(sibling.name)
-            continue
+        if has_short_form(instance):
+            sources, targets = spoken_of(instance, source_cells, target_cells)
+            if not expand_short_forms(instance, source_cells, target_cells, problems):
+                result.excused_sources |= sources
+                result.excused_targets |= targets
+                continue
         sound.append(instance)
     return sound
 

@@ -34,7 +34,15 @@ def report_failed(
             for other, claim in claims[element.variable.name]
             if compete(other, instance, at_source=True)
         ]
-        better = next(((element, other) for element, other, claim in rivals if claim.rank < element.rank), None)
+        better = next(
+            (
+                (element, other)
+                for element, other, claim in rivals
+                # `concat gates` takes the recurrent kernel in, and a pattern of its rule that fits it means no other target.
+                if claim.rank < element.rank or (claim.implied and other.rule is instance.rule)
+            ),
+            None,
+        )
         if better is not None:
             instance.beaten = Beaten(better[0].variable.name, better[1])
             withdrawn.append(instance)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from migspec import arithmetic
+from migspec.bind.prefixes import nearest_prefixes
 from migspec.bind.problems import Problems, described, nearest_variables
 from migspec.bind.side import Side, fitting, span_of
 from migspec.bind.sizes import Contradiction, Equation, solve
@@ -190,7 +191,8 @@ def _report_missing(
             place,
             secondary,
             notes,
-            nearest_variables(name, side.index.map, free)
+            (() if seen.variables else nearest_prefixes(prefix, mounted, side))
+            or nearest_variables(name, side.index.map, free)
             or (
                 "`if present` at the end of its line makes it optional"
                 if is_root

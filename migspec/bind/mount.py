@@ -8,6 +8,7 @@ from dataclasses import replace
 from migspec import arithmetic
 from migspec.bind.interface import Seen, composed, is_complete, settle_interface
 from migspec.bind.match import matches
+from migspec.bind.prefixes import nearest_prefixes
 from migspec.bind.problems import Problems, nearest_variables
 from migspec.bind.side import Side, fitting, span_of
 from migspec.bind.types import EXACT, PATTERN, Enumeration, Scope
@@ -42,7 +43,7 @@ def mount(outer: Scope, mounted: Mount, problems: Problems, result: Enumeration)
             wanted = ", ".join(f"`{text_of(line.names[0])}`" for line, _ in program.interface if line.side == "source")
             label = Label(span_of(use.source) if use.source is not None else place)
             shown = text_of(use.source) if use.source is not None else use.spec
-            helps = nearest_variables(shown, outer.sources.map)
+            helps = nearest_prefixes(use.source, mounted, source) or nearest_variables(shown, outer.sources.map)
             problems.add(
                 ("use", place),
                 Diagnostic(

@@ -14,7 +14,7 @@ from migspec.bind.sizes import Equation
 from migspec.bind.types import Bound, Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import Read, reads
-from migspec.ops import Bundle, CastTo, Context, Gates, OpError, Split, Tensor, Wanted, Wants, shape_text
+from migspec.ops import Bundle, CastTo, Context, Gates, OpError, Split, Tensor, Wanted, Wants, dealt, shape_text
 from migspec.rules import Operation
 from migspec.syntax.spelling import arithmetic_text
 from migspec.syntax.tree import Binary, Reference
@@ -45,13 +45,16 @@ def flow(instance: Instance, *, start: int = 0, stop: int | None = None, given: 
         return Flow(bundle, ())
     equations: list[Equation] = []
     streams = tuple(element.variable.name for element in instance.targets) or ("",)
+    coordinates = [element.coordinates for element in instance.targets]
     fills: dict[str, int] = {}
     for place, operation in list(enumerate(operations))[start:stop]:
-        context = Context(instance.scope.values, partial(_wants, instance, operations, place + 1), streams, fills=fills)
+        context = Context(
+            instance.scope.values, partial(_wants, instance, operations, place + 1), streams, [], fills, coordinates
+        )
         failed: OpError | None = None
         result = bundle
         try:
-            result = operation.word.apply(bundle, context)
+            result = dealt(operation.word.apply(bundle, context), coordinates)
         except OpError as error:
             failed = error
         equations.extend(

@@ -25,7 +25,7 @@ from migspec.bind.side import Side, span_of
 from migspec.bind.types import PATTERN, REST, Element, Enumeration, Instance, Scope
 from migspec.diagnostics import Diagnostic, Label
 from migspec.names import normal_name
-from migspec.ops import Add, MeanOf, Pad, Remap, Repeat, Scale, SumOf
+from migspec.ops import Add, CastTo, MeanOf, Pad, Remap, Repeat, Scale, SumOf
 from migspec.patterns import Template, paste
 from migspec.rules import WEIGHT, Operation, Rule
 from migspec.syntax.tree import Content, Number, Pattern
@@ -131,7 +131,12 @@ class _Slots:
             self._report_nothing()
 
     def _find(self, name: _Name, weights: Sequence[Element]) -> list[Element | None]:
-        return [name.find(one.variable, self._root, self._problems) for one in weights]
+        """The slot of each weight, in the place of the weight where that is one of a bundle."""
+        found = [name.find(one.variable, self._root, self._problems) for one in weights]
+        return [
+            None if slot is None else replace(slot, coordinates=weight.coordinates)
+            for slot, weight in zip(found, weights, strict=True)
+        ]
 
     def _left(self, kind: str, weights: Sequence[Element], name: _Name) -> Iterator[Instance]:
         """The slots of weights that stay where they are; whatever else is said of such a slot goes before."""
@@ -251,6 +256,8 @@ def _followed(operations: Sequence[Operation]) -> Iterator[Operation]:
         match operation.word:
             case Add():
                 continue
+            case CastTo(old=str()):
+                yield Operation(CastTo(), operation.span)  # a slot may be of another dtype than its weight
             case SumOf():
                 yield Operation(MeanOf(), operation.span)
             case Pad() as pad:

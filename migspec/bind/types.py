@@ -72,6 +72,8 @@ class Element:
     rank: int
     pattern: Pattern
     coordinates: tuple[tuple[str, str], ...] = ()
+    implied: bool = False
+    """Whether a short form means it that does not name it: the recurrent kernel of `split gates` and `concat gates`."""
 
 
 @dataclass(slots=True, eq=False)

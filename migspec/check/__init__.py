@@ -8,6 +8,7 @@ from migspec.check.coverage import check_coverage
 from migspec.check.forget_biases import check_forget_biases
 from migspec.check.layouts import check_layouts
 from migspec.check.precision import check_precision
+from migspec.check.unmovable import check_unmovable
 from migspec.diagnostics import Diagnostic
 
 CHECKS: tuple[Callable[[Binding], Iterator[Diagnostic]], ...] = (
@@ -16,6 +17,7 @@ CHECKS: tuple[Callable[[Binding], Iterator[Diagnostic]], ...] = (
     check_forget_biases,
     check_conventions,
     check_precision,
+    check_unmovable,
 )
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from migspec.cli.options import settings, sides, style, style_of
 from migspec.cli.report import count_text, discard_stdout, exit_code, show
+
+if TYPE_CHECKING:
+    from migspec.diagnostics import Diagnostic
+    from migspec.text import Text
 
 
 @click.command("check")
@@ -26,8 +32,8 @@ def command(
     quiet: bool,
 ) -> int:
     """Check specs: their syntax alone, or everything against both sides. Reads headers, never a weight."""
-    from migspec.compiler import check_spec, compile_spec, read_spec
-    from migspec.diagnostics import Diagnostic, SpecError
+    from migspec.compiler import compile_spec, read_spec
+    from migspec.diagnostics import SpecError
 
     if (source is None) != (target is None):
         raise click.UsageError("give both --source and --target, or neither: a spec is checked against both sides or alone")
@@ -42,7 +48,7 @@ def command(
         for spec in specs:
             try:
                 if maps is None:
-                    found.extend(check_spec(read_spec(spec), given=dict(given)).diagnostics)
+                    found.extend(_alone(read_spec(spec), dict(given)))
                 else:
                     found.extend(compile_spec(read_spec(spec), *maps, given=dict(given), allow=allow).diagnostics)
             except SpecError as error:  # of this spec: the others get their verdict all the same
@@ -62,3 +68,13 @@ def command(
             for spec in specs:
                 print(f"{spec}: sound {'and covers both sides' if source is not None else alone}", file=sys.stderr)
     return exit_code(found)
+
+
+def _alone(text: Text, given: Mapping[str, int | float]) -> tuple[Diagnostic, ...]:
+    """What is found without variables. That a definition has no use is told here, to whoever wrote it, and not where a spec is run."""
+    from migspec.check.definitions import unused_definitions
+    from migspec.compiler import check_spec, in_reading_order
+
+    checked = check_spec(text, given=given)
+    unused = () if checked.has_errors else unused_definitions(checked.program)
+    return in_reading_order((*checked.diagnostics, *unused))

@@ -27,7 +27,8 @@ def command(name: str | None, as_source: bool, as_json: bool) -> int:
 
     NAME shows one with its documentation; it may be a family, `tf1`, or a .mig file of your own.
     """
-    from migspec.catalogue import broken_collections, describe, entries
+    from migspec.catalogue import describe, entries
+    from migspec.library import broken_collections
 
     if as_source and as_json:
         raise click.UsageError("--source and --json exclude each other")
@@ -42,8 +43,8 @@ def command(name: str | None, as_source: bool, as_json: bool) -> int:
             for line in _listing(listed):
                 click.echo(line)
             print(f"{_count(listed)}; `migspec specs NAME` shows one", file=sys.stderr)
-        for collection in broken_collections() if name is None else ():
-            print(f"{collection.package} publishes `{collection.name}/`, but {collection.problem}", file=sys.stderr)
+        for collection in broken_collections(name):
+            print(collection.told(), file=sys.stderr)
         return 0
     entry = _entry(name, every)
     text = entry.text()
@@ -63,8 +64,13 @@ def command(name: str | None, as_source: bool, as_json: bool) -> int:
 
 
 def _entry(name: str, every: Sequence[Entry]) -> Entry:
-    """The spec of this name, its suffix left out or not, or the file of this name. Raises click.UsageError with what was meant."""
+    """The spec of this name, its suffix left out or not, or the file of this name.
+
+    Raises SpecError (MIG501) if a package should have it and is broken, else click.UsageError with what was meant.
+    """
     from migspec.catalogue import Entry, near
+    from migspec.diagnostics import file_error
+    from migspec.library import broken_collections
 
     for entry in every:
         if entry.name == name.removesuffix(".mig"):
@@ -73,6 +79,13 @@ def _entry(name: str, every: Sequence[Entry]) -> Entry:
     if name.endswith(".mig"):
         return Entry(path.stem, path)
     meant = near(name)
+    broken = [collection.told() for collection in broken_collections(name)]
+    if broken:
+        siblings = [one for one in meant if one.startswith(f"{name.partition('/')[0]}/")]
+        help_text = (
+            f"did you mean {', '.join(siblings)}?" if siblings else "tell those who publish the package, or install it again"
+        )
+        raise file_error("MIG501", name, f"there is no spec `{name}`", broken, (help_text,))
     hint = f"did you mean {', '.join(meant)}?" if meant else "`migspec specs` lists all."
     if path.with_name(f"{path.name}.mig").is_file():
         hint = f"did you mean the file {name}.mig?"

@@ -31,6 +31,7 @@ def command(
     SPEC is a file, or the name of a spec of the library: tf1/dense. A file SPEC.test.toml beside it says what sizes and values are tried,
     and names the oracle that runs both layers.
     """
+    from migspec.check.definitions import unused_definitions
     from migspec.diagnostics import SpecError
     from migspec.testing.report import concise_line, outcome_line, report_json, summary
     from migspec.testing.run import run_properties
@@ -49,12 +50,14 @@ def command(
         if speaks and output_format == "full":
             print(f"{'' if place == 0 else chr(10)}{spec}", flush=True)
         try:
-            for outcome in run_properties(open_subject(spec), examples=examples, seed=seed, skip=skip):
+            subject = open_subject(spec)
+            problems = tuple(unused_definitions(subject.program))
+            for outcome in run_properties(subject, examples=examples, seed=seed, skip=skip):
                 outcomes.append(outcome)
                 if speaks:
                     print(outcome_line(outcome) if output_format == "full" else concise_line(spec, outcome), flush=True)
         except SpecError as error:  # of this spec: the others are tested all the same
-            problems = error.diagnostics
+            problems = (*problems, *error.diagnostics)
         found = [*problems, *(one for outcome in outcomes for one in outcome.diagnostics)]
         every.extend(found)
         if output_format != "json":

@@ -119,7 +119,8 @@ class _Work:
         for place in range(len(ops) - 1, -1, -1):
             op = result[place]
             if op.word in _SHAPED and op.argument("dims") is None and len(set(shapes)) == 1:
-                arguments = (*(one for one in op.arguments if one[0] != "dims"), ("dims", shapes[0]))
+                # `reshape from [..]` takes what comes here in any case: what follows is what it can no longer tell.
+                arguments = (*(one for one in op.arguments if one[0] not in ("dims", "old")), ("dims", shapes[0]))
                 result[place] = tree.Op(op.word, arguments, op.span)
             axis = op.argument("axis")
             splits = op.word == "split" and op.argument("sizes") is None and op.argument("count") is None
@@ -274,7 +275,7 @@ def _regroups(step: _Step, rule: Rule) -> bool:
     one_by_one = _is_one_by_one(step) and len(step.targets) == 1
     if spread:  # gathered again as they were, they are one bundle
         single = len(step.targets) == 1 == len(listed)
-        names_none = not any(op.word == "stack" and op.argument("capture") is not None for op in _ops(rule))
+        names_none = not any(op.argument("capture") is not None for op in (*step.ops, *_ops(rule)))
         alike = all(op.word in _ONE_BY_ONE for op in _ops(rule)) and len(_targets(rule)) == 1 and not (gathered or anew)
         alike = alike and [name for name in targets if name in spread] == spread
         if not single or not ((names_none and gathered == spread) or alike):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.inverse.operations import NoInverse, Rounding, Sides, turned_around
 from migspec.inverse.rivals import rivals
-from migspec.inverse.short_form import written_out
 from migspec.names import normal_name
 from migspec.patterns import Matcher, is_exact, text_of, unnamed_ranges
 from migspec.rules import Mount, Operation, Program
@@ -118,15 +117,9 @@ class _Work:
                 assert_never(statement.body)
 
     def _rename(self, body: tree.Move, statement: tree.Statement) -> tree.Move:
-        body, operations = written_out(body, self.operations[statement.span.start], self.program)
         _refuse_lost_ranges(body)
-        sides = Sides(body.sources.patterns, body.targets.patterns, self._dims(body.sources.patterns))
-        ops = self._ops(body.ops, statement, sides, operations)
+        ops = self._ops(body.ops, statement, Sides(body.sources.patterns, body.targets.patterns))
         return tree.Move("rename", body.targets, body.sources, ops, body.if_present)
-
-    def _dims(self, sources: Sequence[tree.Pattern]) -> tree.Dims | None:
-        lines = (line for line, _ in self.program.interface if line.side == "source" and sources[0] in line.names)
-        return next((line.dims for line in lines), None) if len(sources) == 1 else None
 
     def _copy(self, body: tree.Move, statement: tree.Statement) -> list[tree.Body]:
         """A copy gives back what no rename does; what is copied once more is dropped."""
@@ -134,7 +127,7 @@ class _Work:
             return [tree.Drop(body.targets, _COPIES, body.if_present)]
         self.moved.update(body.sources.patterns)
         parts = any(op.word in ("split", "unstack", "split_gates") for op in body.ops)
-        joined = len(body.sources.patterns) == 1 or any(op.word in ("concat", "stack") for op in body.ops)
+        joined = len(body.sources.patterns) == 1 or any(op.word in ("concat", "stack", "concat_gates") for op in body.ops)
         if parts or not joined or len(body.targets.patterns) == 1:
             return [self._rename(body, statement)]
         first, *others = body.targets.patterns
@@ -153,11 +146,8 @@ class _Work:
             for listed in lists
         )
 
-    def _ops(
-        self, ops: tuple[tree.Op, ...], statement: tree.Statement, sides: Sides, operations: Sequence[Operation] | None = None
-    ) -> tuple[tree.Op, ...]:
-        words = self.operations[statement.span.start] if operations is None else operations
-        turned, rounding = turned_around(words, ops, sides)
+    def _ops(self, ops: tuple[tree.Op, ...], statement: tree.Statement, sides: Sides) -> tuple[tree.Op, ...]:
+        turned, rounding = turned_around(self.operations[statement.span.start], ops, sides)
         self.diagnostics.extend(map(_note, rounding))
         return tuple(turned)
 

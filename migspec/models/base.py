@@ -36,7 +36,8 @@ class LiveModel(Reader, Protocol):
         """Whether filling this model changes what `other` reads: a model with one of the same variables, or the model itself."""
 
     def refuse_saving(self, destination: Destination, format: str) -> None:
-        """Raise what `save` would raise at once, before anything is written: MIG508 for a format or a name that it does not take."""
+        """Raise what `save` would raise at once, before anything is written: MIG508 for a format or a name that it does not
+        take, and for layers that cannot be written down."""
 
     def save(self, destination: Destination, format: str) -> None:
         """Write the model to a file that its own framework loads. The file appears under its name complete or not at all.

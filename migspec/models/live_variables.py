@@ -37,6 +37,9 @@ class FrameworkSaver(Protocol):
     def endings(self) -> dict[str, str]:
         """The formats, as `--format` spells them, each with the ending that the framework insists on."""
 
+    def refuse(self, format: str) -> None:
+        """Raise what `save` would raise for a model whose layers cannot be written down, as far as that is known without its weights."""
+
     def save(self, path: Path, format: str) -> None:
         """Write the file; raises what the framework raises."""
 
@@ -102,7 +105,16 @@ class LiveVariables:
         return isinstance(other, LiveVariables) and not self._identities().isdisjoint(other._identities())
 
     def refuse_saving(self, destination: OutputDestination, format: str) -> None:
-        self._ending(destination, format)
+        import warnings
+
+        ending = self._ending(destination, format)
+        assert self._saver is not None
+        try:
+            with warnings.catch_warnings():  # `save` gives them in its turn
+                warnings.simplefilter("ignore")
+                self._saver.refuse(format)
+        except Exception as error:
+            raise self._unsaved(destination, ending, error) from error
 
     def save(self, destination: OutputDestination, format: str) -> None:
         ending = self._ending(destination, format)
@@ -115,8 +127,12 @@ class LiveVariables:
         except SpecError:
             raise
         except Exception as error:  # a layer that cannot be serialised raises what it likes
-            message = f"the {self._noun} cannot be saved as `{ending}`"
-            raise file_error("MIG508", destination.path, message, notes=(cause(error),)) from error
+            raise self._unsaved(destination, ending, error) from error
+
+    def _unsaved(self, destination: OutputDestination, ending: str, error: Exception) -> SpecError:
+        message = f"the {self._noun} cannot be saved as `{ending}`"
+        helps = ("save its weights alone: name the file `.weights.h5`",) if ending != ".weights.h5" else ()
+        return file_error("MIG508", destination.path, message, notes=(cause(error),), helps=helps)
 
     def close(self) -> None:
         """Nothing to close: the model is its maker's."""

@@ -85,7 +85,7 @@ class Context:
 
     `values` are the sizes and numbers of the spec; `wants` tells what is wanted of the op's result; `equations` collects what the op
     knows of sizes (expression, value, origin in words); `streams` are the names of the targets, after which random
-    fills are named; `fills` counts them.
+    fills are named; `fills` counts them; `targets` are the values of the captures that make a bundle of the targets, for each.
     """
 
     values: arithmetic.Values
@@ -93,6 +93,7 @@ class Context:
     streams: tuple[str, ...]
     equations: list[tuple[tree.Arithmetic, int]] = field(default_factory=list)
     fills: dict[str, int] = field(default_factory=dict)
+    targets: Sequence[tuple[tuple[str, str], ...]] = ()
 
     def whole(self, expression: tree.Arithmetic, what: str) -> int:
         """The value of a size expression, a whole number >= 0."""
@@ -104,6 +105,13 @@ class Context:
         if value < 0:
             raise OpError("MIG114", f"{what} is {value}, less than 0", helps=("write a whole number, 0 or more",))
         return value
+
+    def known(self, expression: tree.Arithmetic) -> int | None:
+        """The value of a size expression; None where it is not known yet, or is none."""
+        try:
+            return self.whole(expression, "a size")
+        except OpError:
+            return None
 
     def number(self, expression: tree.Arithmetic, what: str) -> int | float:
         """The value of an expression of sizes and numbers."""

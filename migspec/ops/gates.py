@@ -95,6 +95,9 @@ class Gates:
         return (Gates(self.new, self.old, self.axis),)
 
 
+_TF1_LSTM_ORDER = "icfo"
+
+
 @word
 @dataclass(frozen=True, slots=True)
 class SplitGates:
@@ -113,15 +116,13 @@ class SplitGates:
     @classmethod
     def read(cls, op: tree.Op) -> Self:
         old, new = arguments.optional_text(op, "old"), arguments.text(op, "new")
-        try:
-            Gates.checked(old or "icfo", new)
-        except OpError as error:
-            if old is not None:
-                raise
-            notes = ("with one order, `split gates` is for TF1's LSTM cells, whose own order is i c f o",)
-            helps = (*error.helps, "for another cell write both orders: `split gates OLD -> NEW`")
-            raise OpError(error.code, error.message, notes, helps) from None
+        _check_orders(old, new, "split gates")
         return cls(old, new)
+
+    @property
+    def gates(self) -> Gates:
+        """What it does to the gates; with one order, those of a TF1 LSTM cell."""
+        return Gates(self.old or _TF1_LSTM_ORDER, self.new)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
@@ -132,7 +133,57 @@ class SplitGates:
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return Lost("`split gates` in one word does not say whether the rows are split")
+        return (ConcatGates(self.new, self.old),)
+
+
+@word
+@dataclass(frozen=True, slots=True)
+class ConcatGates:
+    """`concat gates ifco`: the gates of a kernel, in this order, put in that of TF1's fused LSTM kernel (i c f o), and the rows of its
+    recurrent kernel joined to its own; `concat gates ifco -> icfo` says both orders and works for any target. It undoes `split gates`.
+
+    Binding replaces it by `gates` and `concat rows` (where the target needs it): it knows the source's sibling.
+    """
+
+    word: ClassVar[str] = "concat_gates"
+    exactness: ClassVar[Exactness] = "exact"
+    settles_layout: ClassVar[bool] = False
+    old: str
+    new: str | None
+
+    @classmethod
+    def read(cls, op: tree.Op) -> Self:
+        old, new = arguments.text(op, "old"), arguments.optional_text(op, "new")
+        _check_orders(new, old, "concat gates")
+        return cls(old, new)
+
+    @property
+    def gates(self) -> Gates:
+        """What it does to the gates; with one order, into those of a TF1 LSTM cell."""
+        return Gates(self.old, self.new or _TF1_LSTM_ORDER)
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants
+
+    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
+        del inputs
+        return (SplitGates(self.new, self.old),)
+
+
+def _check_orders(fused: str | None, other: str, what: str) -> None:
+    """Raise OpError unless the order of the fused kernel, TF1's own if it is left out, and the other one name the same gates."""
+    try:
+        Gates.checked(fused or _TF1_LSTM_ORDER, other)
+    except OpError as error:
+        if fused is not None:
+            raise
+        notes = (f"with one order, `{what}` is for TF1's LSTM cells, whose own order is i c f o",)
+        helps = (*error.helps, f"for another cell write both orders: `{what} OLD -> NEW`")
+        raise OpError(error.code, error.message, notes, helps) from None
 
 
 @word

@@ -1,9 +1,10 @@
-"""Ops that cut and join along an axis: `split`, `concat`, `slice`."""
+"""Ops that cut and join along an axis: `split`, `concat`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 from migspec.expression import Concat, Slice
@@ -21,7 +22,6 @@ from migspec.ops.base import (
     Wants,
     Word,
     axis_of,
-    each,
     each_wanted,
     moved_gates,
     reshaped_wanted,
@@ -30,7 +30,6 @@ from migspec.ops.base import (
 )
 from migspec.ops.remarks import axis_name, axis_text, dtypes_note, shapes_note, sum_text
 from migspec.syntax import tree
-from migspec.syntax.spelling import arithmetic_text
 
 
 @word
@@ -61,6 +60,8 @@ class Split:
     def _lengths(self, tensor: Tensor, axis: int, index: int, count: int, wants: Wants, context: Context) -> tuple[int, ...]:
         whole = tensor.shape[axis]
         if self.count is not None:
+            if not isinstance(wants, Wanted) and len(wants) % count == 0:
+                context.equations.append((self.count, len(wants) // count))
             parts = context.whole(self.count, "the number of parts")
             if parts < 1 or whole % parts:
                 raise OpError(
@@ -121,18 +122,12 @@ class Split:
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         if isinstance(wants, Wanted):
-            return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: _open(shape, self.axis)))
-        try:
-            share = (
-                len(self.sizes)
-                if self.sizes is not None
-                else len(wants)
-                if self.count is None
-                else context.whole(self.count, "parts")
-            )
-        except OpError:
-            return Wanted()
-        if share == 0 or len(wants) % share:
+            return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: opened(shape, self.axis)))
+        if self.sizes is not None:
+            share: int | None = len(self.sizes)
+        else:
+            share = len(wants) if self.count is None else context.known(self.count)
+        if not share or len(wants) % share:
             return Wanted()
         return tuple(self._joined(wants[start : start + share]) for start in range(0, len(wants), share))
 
@@ -144,25 +139,27 @@ class Split:
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         if inputs is not None and len(inputs) != 1:
             return Lost("`split` of several tensors leaves parts that `concat` would join into one")
-        return (Join(self.axis),)
+        return (Join(self.axis, self.sizes, self.count),)
 
 
 @word
 @dataclass(frozen=True, slots=True)
 class Join:
-    """`concat AXIS`: the whole bundle joined along an axis."""
+    """`concat AXIS`: the whole bundle joined along an axis; `concat AXIS [inputs, units]`, `concat AXIS in 4`: of parts of these
+    lengths, of so many parts of one length."""
 
     word: ClassVar[str] = "concat"
     exactness: ClassVar[Exactness] = "exact"
     settles_layout: ClassVar[bool] = False
     axis: int
+    sizes: tree.Dims | None = None
+    count: tree.Arithmetic | None = None
 
     @classmethod
     def read(cls, op: tree.Op) -> Self:
-        return cls(arguments.integer(op, "axis"))
+        return cls(arguments.integer(op, "axis"), arguments.dims(op, "sizes"), arguments.optional_expression(op, "count"))
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        del context
         axis = axis_of(self.axis, len(bundle[0].shape), "`concat`")
         others = {(tensor.shape[:axis], tensor.shape[axis + 1 :]) for tensor in bundle}
         if len(others) > 1:
@@ -172,77 +169,62 @@ class Join:
                 notes=(shapes_note(bundle), "they may differ in the axis along which they are joined, and in no other"),
                 helps=_joining(bundle),
             )
+        self._check_parts(bundle, [tensor.shape[axis] for tensor in bundle], context)
         same_dtype(bundle, "`concat`")
         gates = bundle[0].gates
         if gates is not None and (gates.axis == axis or any(tensor.gates != gates for tensor in bundle)):
             gates = None
         return (Tensor(Concat(tuple(tensor.expression for tensor in bundle), axis), (), gates),)
 
-    def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        one = wants if isinstance(wants, Wanted) else wants[0]
-        return reshaped_wanted(one, lambda shape: _open(shape, self.axis))
+    def _check_parts(self, bundle: Bundle, lengths: Sequence[int], context: Context) -> None:
+        """Raise OpError unless the parts are those that are written, which settles the sizes in them."""
+        if self.count is not None:
+            context.equations.append((self.count, len(lengths)))
+            stated = context.whole(self.count, "the number of parts")
+            if stated != len(lengths) or len(set(lengths)) > 1:
+                raise self._other_parts(bundle, lengths, f"{stated} parts of one length")
+        if self.sizes is not None:
+            if len(self.sizes) == len(lengths):
+                context.equations.extend(zip(self.sizes, lengths, strict=True))
+            sizes = [context.whole(size, "a size of `concat`") for size in self.sizes]
+            if sizes != list(lengths):
+                raise self._other_parts(bundle, lengths, f"parts of {_listed(sizes)}")
 
-    def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
-        if inputs is None:
-            return (Split(self.axis),)
-        axis = self.axis % len(inputs[0].shape)
-        return (Split(self.axis, tuple(tree.Number(tensor.shape[axis]) for tensor in inputs)),)
-
-
-@word
-@dataclass(frozen=True, slots=True)
-class SliceOf:
-    """`slice AXIS [a:b]`: the places a to b (b excluded); ends may be left out, negative ones count from the end."""
-
-    word: ClassVar[str] = "slice"
-    exactness: ClassVar[Exactness] = "lossy"
-    settles_layout: ClassVar[bool] = False
-    axis: int
-    start: tree.Arithmetic | None
-    stop: tree.Arithmetic | None
-
-    @classmethod
-    def read(cls, op: tree.Op) -> Self:
-        return cls(
-            arguments.integer(op, "axis"), arguments.optional_expression(op, "start"), arguments.optional_expression(op, "stop")
+    def _other_parts(self, bundle: Bundle, lengths: Sequence[int], stated: str) -> OpError:
+        return OpError(
+            "MIG302",
+            f"`concat` is to join {stated} along {axis_name(self.axis, len(bundle[0].shape))}, and is given {_listed(lengths)}",
+            notes=(shapes_note(bundle),),
+            helps=(
+                f"check which tensors come here, and in which order, or write `concat {axis_text(self.axis)} {shape_text(lengths)}`",
+            ),
         )
 
-    def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        return each(bundle, lambda tensor: self._apply(tensor, context))
-
-    def _apply(self, tensor: Tensor, context: Context) -> Tensor:
-        axis = axis_of(self.axis, len(tensor.shape), "`slice`")
-        length = tensor.shape[axis]
-        start = 0 if self.start is None else self._end(self.start, length, context)
-        stop = length if self.stop is None else self._end(self.stop, length, context)
-        if not 0 <= start < stop <= length:
-            raise OpError(
-                "MIG302",
-                f"{axis_name(self.axis, len(tensor.shape))} of {shape_text(tensor.shape)} has no part [{self._text()}]",
-                notes=(f"the axis has {length} places: the part would be from {start} to {stop}",),
-                helps=(f"places count from 0 to {length}, the end excluded; negative ones count from the end",),
-            )
-        return part(tensor, axis, start, stop - start)
-
-    def _end(self, end: tree.Arithmetic, length: int, context: Context) -> int:
-        value = context.number(end, "an end of `slice`")
-        if isinstance(value, float):
-            raise OpError(
-                "MIG114", f"an end of `slice` is {value}, no whole number", helps=("write a whole number, or a `size`",)
-            )
-        return value + length if value < 0 else value
-
-    def _text(self) -> str:
-        return f"{'' if self.start is None else arithmetic_text(self.start)}:{'' if self.stop is None else arithmetic_text(self.stop)}"
-
     def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        return each_wanted(wants, lambda wanted: reshaped_wanted(wanted, lambda shape: _open(shape, self.axis)))
+        one = wants if isinstance(wants, Wanted) else wants[0]
+        lengths = self._stated(_length(one, self.axis), context)
+        if lengths is None:
+            return reshaped_wanted(one, lambda shape: opened(shape, self.axis))
+        return tuple([reshaped_wanted(one, partial(_set, axis=self.axis, length=length)) for length in lengths])
+
+    def _stated(self, whole: int | None, context: Context) -> list[int | None] | None:
+        """The lengths of the parts as far as they are known; None where nothing is."""
+        if self.count is not None:
+            parts = context.known(self.count)
+            return [whole // parts] * parts if parts and whole and whole % parts == 0 else None
+        if self.sizes is None:
+            return None
+        lengths = [context.known(size) for size in self.sizes]
+        known = [length for length in lengths if length is not None]
+        if whole is not None and len(known) == len(lengths) - 1 and sum(known) <= whole:
+            return [whole - sum(known) if length is None else length for length in lengths]
+        return lengths
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
-        del inputs
-        return Lost("`slice` leaves the rest of the axis behind")
+        if inputs is None or self.sizes is not None or self.count is not None:
+            return (Split(self.axis, self.sizes, self.count),)
+        axis = self.axis % len(inputs[0].shape)
+        return (Split(self.axis, tuple(tree.Number(tensor.shape[axis]) for tensor in inputs)),)
 
 
 def part(tensor: Tensor, axis: int, start: int, count: int) -> Tensor:
@@ -285,7 +267,12 @@ def _length(wanted: Wanted, axis: int) -> int | None:
     return wanted.shape[axis]
 
 
-def _open(shape: list[int | None], axis: int) -> None:
+def _listed(lengths: Sequence[int]) -> str:
+    return " + ".join(map(str, lengths))
+
+
+def opened(shape: list[int | None], axis: int) -> None:
+    """Leave the length of an axis open."""
     shape[axis] = None
 
 

@@ -36,27 +36,30 @@ _REST = tree.Negative(tree.Number(1))
 @dataclass(frozen=True, slots=True)
 class ReshapeTo:
     """`reshape [heads, -1, 64]`: the same elements in row-major order under this shape, -1 for what remains; `reshape` alone: the
-    shape that what follows needs (at the end, the target's)."""
+    shape that what follows needs (at the end, the target's); `reshape from [heads, -1, 64]`: the same, of a tensor of this shape."""
 
     word: ClassVar[str] = "reshape"
     exactness: ClassVar[Exactness] = "exact"
     settles_layout: ClassVar[bool] = False
     dims: tree.Dims | None = None
+    old: tree.Dims | None = None
 
     @classmethod
     def read(cls, op: tree.Op) -> Self:
-        dims = arguments.dims(op, "dims")
-        if dims is not None and sum(_is_rest(dim) for dim in dims) > 1:
+        dims, old = arguments.dims(op, "dims"), arguments.dims(op, "old")
+        if sum(map(_is_rest, dims or old or ())) > 1:
             raise OpError(
                 "MIG107", "more than one length of `reshape` is -1", helps=("leave one length to be worked out, at most",)
             )
-        return cls(dims)
+        return cls(dims, old)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         wanted = context.wanted(len(bundle))
         return tuple(self._apply(tensor, one, context) for tensor, one in zip(bundle, wanted, strict=True))
 
     def _apply(self, tensor: Tensor, wanted: Wanted, context: Context) -> Tensor:
+        if self.old is not None:
+            self._check_old(self.old, tensor, context)
         shape = self._shape(tensor, wanted, context)
         if shape == tensor.shape:
             return tensor
@@ -80,16 +83,39 @@ class ReshapeTo:
                     helps=("write the shape: `reshape [..., ...]`",),
                 )
             return _with_rest(tensor.shape, wanted.shape)
-        lengths = [None if _is_rest(dim) else context.whole(dim, "a length of `reshape`") for dim in self.dims]
-        return _with_rest(tensor.shape, tuple(lengths))
+        _equate(self.dims, wanted.shape, context)
+        return _with_rest(tensor.shape, _lengths(self.dims, context))
+
+    def _check_old(self, old: tree.Dims, tensor: Tensor, context: Context) -> None:
+        """Raise OpError unless the tensor has the shape that is written, which settles the sizes in it."""
+        _equate(old, tensor.shape, context)
+        lengths = _lengths(old, context)
+        if len(lengths) != len(tensor.shape) or any(
+            length not in (None, found) for length, found in zip(lengths, tensor.shape, strict=True)
+        ):
+            raise OpError(
+                "MIG302",
+                f"`reshape from` is for {shape_text(lengths)}, and is given {shape_text(tensor.shape)}",
+                helps=(f"check what comes before it, or write `reshape from {shape_text(tensor.shape)}`",),
+            )
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        return each_wanted(wants, lambda wanted: Wanted(None, wanted.dtype))
+        return each_wanted(wants, lambda wanted: Wanted(self._old_shape(wanted, context), wanted.dtype))
+
+    def _old_shape(self, wanted: Wanted, context: Context) -> tuple[int | None, ...] | None:
+        if self.old is None:
+            return None
+        lengths = tuple([None if _is_rest(dim) else context.known(dim) for dim in self.old])
+        if wanted.full_shape is None or lengths.count(None) != 1:
+            return lengths
+        try:
+            return _with_rest(wanted.full_shape, lengths)
+        except OpError:
+            return lengths
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
-        if inputs is None:
-            return (ReshapeTo(),)
+        if inputs is None or self.old is not None:
+            return (ReshapeTo(self.old, self.dims),)
         shapes = {tensor.shape for tensor in inputs}
         if len(shapes) != 1:
             return Lost("`reshape` of different shapes is no one `reshape` back")
@@ -180,6 +206,20 @@ def insert(shape: list[int | None], axis: int, length: int | None) -> None:
 def remove(shape: list[int | None], axis: int) -> None:
     """Take the length of an axis out."""
     del shape[axis]
+
+
+def _equate(dims: tree.Dims, shape: tuple[int | None, ...] | None, context: Context) -> None:
+    """Note what a shape tells of the sizes in its notation."""
+    if shape is None or len(shape) != len(dims):
+        return
+    for dim, length in zip(dims, shape, strict=True):
+        if length is not None and not _is_rest(dim):
+            context.equations.append((dim, length))
+
+
+def _lengths(dims: tree.Dims, context: Context) -> tuple[int | None, ...]:
+    """The lengths that are written, None for -1."""
+    return tuple([None if _is_rest(dim) else context.whole(dim, "a length of `reshape`") for dim in dims])
 
 
 def _is_rest(dim: tree.Arithmetic) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from migspec.expression import Concat, Reshape, Slice
@@ -28,6 +28,8 @@ from migspec.ops.parts import same_dtype
 from migspec.ops.remarks import axis_name, shapes_note
 from migspec.ops.shapes import expanded, insert, remove
 from migspec.syntax import tree
+
+_SHOWN = 4  # choices of a capture that an error lists
 
 
 @word
@@ -108,34 +110,67 @@ class Stack:
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
-        return (
-            (Unstack(self.axis),)
-            if self.capture is None
-            else Lost(f"`stack {{{self.capture}}}` needs the order of its tensors")
-        )
+        return (Unstack(self.axis, self.capture),)
 
 
 @word
 @dataclass(frozen=True, slots=True)
 class Unstack:
-    """`unstack AXIS`: one tensor for each place on the axis, which goes."""
+    """`unstack AXIS`: one tensor for each place on the axis, which goes; `unstack {e} 0`: that for the targets in which `e` has the
+    choice of this place."""
 
     word: ClassVar[str] = "unstack"
     exactness: ClassVar[Exactness] = "exact"
     settles_layout: ClassVar[bool] = False
     axis: int
+    capture: str | None = None
 
     @classmethod
     def read(cls, op: tree.Op) -> Self:
-        if op.argument("capture") is not None:
-            raise OpError(
-                "MIG107", "`unstack` takes no capture", helps=("write `unstack` once for each axis, the slowest capture first",)
-            )
-        return cls(arguments.integer(op, "axis"))
+        return cls(arguments.integer(op, "axis"), arguments.optional_text(op, "capture"))
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        del context
-        return tuple(part for tensor in bundle for part in self._parts(tensor))
+        parts = [self._parts(tensor) for tensor in bundle]
+        if self.capture is None:
+            return tuple(part for several in parts for part in several)
+        choices = self._choices(bundle, context)
+        for tensor, several in zip(bundle, parts, strict=True):
+            if len(several) != len(choices):
+                raise OpError(
+                    "MIG303",
+                    f"`unstack {{{self.capture}}}` has {len(choices)} choices of `{{{self.capture}}}` for the {len(several)} places "
+                    f"of {axis_name(self.axis, len(tensor.shape))}",
+                    notes=(
+                        f"in the targets, `{{{self.capture}}}` is {', '.join(choices[:_SHOWN])}{', ...' if choices[_SHOWN:] else ''}",
+                    ),
+                    helps=("check the axis, and which targets the pattern fits",),
+                )
+        return tuple(
+            replace(part, coordinates=(*part.coordinates, (self.capture, choice)))
+            for several in parts
+            for choice, part in zip(choices, several, strict=True)
+        )
+
+    def _choices(self, bundle: Bundle, context: Context) -> tuple[str, ...]:
+        """The values of the capture in the targets, in their order."""
+        made = list(dict.fromkeys(name for target in context.targets for name, _ in target))
+        if self.capture not in made or any(self.capture in dict(tensor.coordinates) for tensor in bundle):
+            what = "makes no bundle of targets here" if self.capture not in made else "is taken apart already"
+            others = [name for name in made if not any(name in dict(tensor.coordinates) for tensor in bundle)]
+            raise OpError(
+                "MIG111",
+                f"`{{{self.capture}}}` {what}",
+                notes=(
+                    "for `unstack`, a capture makes a bundle if it stands on the right side of the rule only",
+                    f"captures that make one here: {', '.join(f'`{{{name}}}`' for name in made) or 'none'}",
+                ),
+                helps=(
+                    f"did you mean `unstack {{{others[0]}}} {self.axis}`?"
+                    if others
+                    else f"`unstack {self.axis}` takes apart whatever the rule has",
+                ),
+            )
+        return tuple(dict.fromkeys(value for target in context.targets for name, value in target if name == self.capture))
 
     def _parts(self, tensor: Tensor) -> list[Tensor]:
         axis = axis_of(self.axis, len(tensor.shape), "`unstack`")
@@ -157,6 +192,30 @@ class Unstack:
         return reshaped_wanted(one, lambda shape: insert(shape, self.axis, None))
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
-        if inputs is not None and len(inputs) != 1:
+        if inputs is not None and len(inputs) != 1 and self.capture is None:
             return Lost("`unstack` of several tensors leaves parts that `stack` would join into one")
-        return (Stack(self.axis),)
+        return (Stack(self.axis, self.capture),)
+
+
+def dealt(bundle: Bundle, targets: Sequence[tuple[tuple[str, str], ...]]) -> Bundle:
+    """The tensors in the order of the targets (their captures) whose choices `unstack {e}` gave them, once there is one for each."""
+    made = {name for target in targets for name, _ in target}
+    named = {name for tensor in bundle for name, _ in tensor.coordinates if name in made}
+    if not named or len(bundle) != len(targets):
+        return bundle
+    waiting: dict[frozenset[tuple[str, str]], list[Tensor]] = {}
+    for tensor in reversed(bundle):
+        waiting.setdefault(frozenset(one for one in tensor.coordinates if one[0] in made), []).append(tensor)
+    result = []
+    for target in targets:
+        choices = [one for one in target if one[0] in named]
+        left = waiting.get(frozenset(choices))
+        if not left:
+            said = ", ".join(f"`{name}` = {value}" for name, value in choices)
+            raise OpError(
+                "MIG303",
+                f"fewer tensors than targets have {said}",
+                helps=("check which targets the patterns of the rule fit",),
+            )
+        result.append(left.pop())
+    return tuple(result)

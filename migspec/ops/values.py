@@ -139,23 +139,25 @@ class Scale:
 @dataclass(frozen=True, slots=True)
 class CastTo:
     """`cast float16`: in this dtype, rounded to nearest even; `cast` alone: in the dtype that what follows needs (at the end, the
-    target's)."""
+    target's); `cast from float32`: the same, of a tensor of this dtype."""
 
     word: ClassVar[str] = "cast"
     exactness: ClassVar[Exactness] = "exact"
     settles_layout: ClassVar[bool] = False
     dtype: str | None = None
+    old: str | None = None
 
     @classmethod
     def read(cls, op: tree.Op) -> Self:
-        dtype = arguments.optional_text(op, "dtype")
-        if dtype is not None and dtypes.kind(dtype) in ("opaque", "string"):
+        dtype, old = arguments.optional_text(op, "dtype"), arguments.optional_text(op, "old")
+        written = dtype or old
+        if written is not None and dtypes.kind(written) in ("opaque", "string"):
             raise OpError(
                 "MIG107",
-                f"`cast` knows no dtype `{dtype}`",
+                f"`cast` knows no dtype `{written}`",
                 notes=("dtypes: " + ", ".join(name for name in dtypes.NAMES if name != "string"),),
             )
-        return cls(dtype)
+        return cls(dtype, old)
 
     def apply(self, bundle: Bundle, context: Context) -> Bundle:
         wanted = [one.dtype for one in context.wanted(len(bundle))]
@@ -165,6 +167,12 @@ class CastTo:
         return tuple(self._apply(tensor, one) for tensor, one in zip(bundle, wanted, strict=True))
 
     def _apply(self, tensor: Tensor, wanted: str | None) -> Tensor:
+        if self.old not in (None, tensor.dtype):
+            raise OpError(
+                "MIG401",
+                f"`cast from {self.old}` is given {tensor.dtype}",
+                helps=(f"write `cast from {tensor.dtype}`, or `cast` alone if any dtype may come",),
+            )
         dtype = self.dtype or wanted
         if dtype is None:
             raise Unsettled("MIG304", "what follows does not settle the dtype of `cast`", helps=("write it: `cast float32`",))
@@ -181,11 +189,11 @@ class CastTo:
 
     def pull_back(self, wants: Wants, context: Context) -> Wants:
         del context
-        return each_wanted(wants, lambda wanted: Wanted(wanted.shape, None))
+        return each_wanted(wants, lambda wanted: Wanted(wanted.shape, self.old))
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         if inputs is None:
-            return (CastTo(),)
+            return (CastTo(self.old, self.dtype),)
         old = {tensor.dtype for tensor in inputs}
         if len(old) != 1 or self.dtype is None:
             return Lost("`cast` may round, which its dtypes tell")

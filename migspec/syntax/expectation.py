@@ -83,7 +83,10 @@ def _usage(before: str) -> tuple[str, ...]:
     words = list(_FOUND.finditer(before))
     for match in reversed(words[1:]):
         word = match.group()
-        if word in {name.split()[0] for name in WORDS} and word in map(keyword, _accepted(before[: match.start()])):
+        if word not in {name.split()[0] for name in WORDS}:
+            continue
+        accepted = _accepted(before[: match.start()])
+        if "TRANSPOSE" in accepted and word in map(keyword, accepted):
             help_ = usage(word, is_op=True)
             return () if help_ is None else (help_,)
     help_ = usage(words[0].group(), is_op=False) if words else None

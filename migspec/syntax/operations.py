@@ -69,7 +69,9 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
         case "rearrange":
             return "rearrange", (("pattern", unquoted(token(children[0]))),)
         case "reshape":
-            return "reshape", (("dims", _optional_dims(children[0], place)),)
+            return "reshape", (("dims", _optional_dims(children[0], place)), ("old", None))
+        case "reshape_from":
+            return "reshape", (("dims", None), ("old", dims(node(children[0]), place)))
         case "along":
             return str(children[0]), (("axis", _axis(children[1], place)),)
         case "stacking":
@@ -78,21 +80,21 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
         case "gates":
             axis = None if children[2] is None else _axis(children[2], place)
             return "gates", (("old", str(children[0])), ("new", str(children[1])), ("axis", axis))
-        case "split_gates":
-            orders = [None if child is None else str(child) for child in children]
-            return "split_gates", (("old", orders[0] if orders[1] else None), ("new", orders[1] or orders[0]))
+        case "parts_gates":
+            # What stands alone is the order of the side that is no TF1 cell: what is split off, or what is joined.
+            word, *orders = [None if child is None else str(child) for child in children]
+            if word == "split" and orders[1] is None:
+                orders.reverse()
+            return f"{word}_gates", (("old", orders[0]), ("new", orders[1]))
         case "rope":
             axis, heads = _axis(children[2], place), arithmetic(node(children[3]), place)
             return "rope", (("old", str(children[0])), ("new", str(children[1])), ("axis", axis), ("heads", heads))
-        case "split":
-            return "split", (
-                ("axis", _axis(children[0], place)),
-                ("sizes", _optional_dims(children[1], place)),
-                ("count", None),
-            )
-        case "split_in":
-            count = arithmetic(node(children[1]), place)
-            return "split", (("axis", _axis(children[0], place)), ("sizes", None), ("count", count))
+        case "parts":
+            sizes = _optional_dims(children[2], place)
+            return str(children[0]), (("axis", _axis(children[1], place)), ("sizes", sizes), ("count", None))
+        case "parts_in":
+            count = arithmetic(node(children[2]), place)
+            return str(children[0]), (("axis", _axis(children[1], place)), ("sizes", None), ("count", count))
         case "slice":
             start, stop = (_optional_arithmetic(child, place) for child in children[1:])
             return "slice", (("axis", _axis(children[0], place)), ("start", start), ("stop", stop))
@@ -116,7 +118,9 @@ def _read(branch: Node, place: Place) -> tuple[str, Arguments]:
         case "scale":
             return "scale", (("value", arithmetic(node(children[0]), place)),)
         case "cast":
-            return "cast", (("dtype", None if children[0] is None else dtype(token(children[0]), place)),)
+            return "cast", (("dtype", None if children[0] is None else dtype(token(children[0]), place)), ("old", None))
+        case "cast_from":
+            return "cast", (("dtype", None), ("old", dtype(token(children[0]), place)))
         case "merge":
             return str(children[0]), ()
         case "as_is":

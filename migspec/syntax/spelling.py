@@ -102,9 +102,9 @@ def op_text(op: Op) -> str:
         case "gates":
             axis = arguments.get("axis")
             return f"gates {arguments['old']} -> {arguments['new']}" + ("" if axis is None else f" on {_axis(op)}")
-        case "split_gates":
-            old = arguments.get("old")
-            return "split gates " + ("" if old is None else f"{old} -> ") + str(arguments["new"])
+        case "split_gates" | "concat_gates":
+            orders = (arguments.get("old"), arguments.get("new"))
+            return f"{op.word.removesuffix('_gates')} gates {' -> '.join(str(one) for one in orders if one is not None)}"
         case "rope":
             return f"rope {arguments['old']} -> {arguments['new']} on {_axis(op)} heads {_argument(arguments['heads'])}"
         case "slice":
@@ -131,8 +131,10 @@ def _worded(op: Op, name: str, value: Argument) -> str:
             return quoted(str(value))
         case "dims" if op.word in ("crop", "pad"):
             return f"to {_argument(value)}"
-        case "count" if op.word == "split":
+        case "count" if op.word in ("split", "concat"):
             return f"in {_argument(value)}"
+        case "old" if op.word in ("reshape", "cast"):
+            return f"from {_argument(value)}"
         case "old" if op.word == "remap":
             return f"from {quoted(str(value))}"
         case "new" if op.word == "remap":

@@ -132,13 +132,14 @@ class Op:
       transpose        axes: tuple[int, ...] | None
       permute          old: str, new: str                      (`permute OIHW -> HWIO`)
       rearrange        pattern: str                            (the text inside the quotes)
-      reshape          dims: Dims | None                       (-1 is Negative(Number(1)))
-      squeeze, expand, flip, concat, stack, unstack
+      reshape          dims: Dims | None, old: Dims | None     (-1 is Negative(Number(1)); `old` is that of `reshape from [..]`)
+      squeeze, expand, flip, stack, unstack
                        axis: int; stack and unstack also capture: str | None (`stack {e} 0`)
       gates            old: str, new: str, axis: int | None
       rope             old: str, new: str, axis: int, heads: Arithmetic
-      split            axis: int, sizes: Dims | None, count: Arithmetic | None
+      split, concat    axis: int, sizes: Dims | None, count: Arithmetic | None
       split_gates      old: str | None, new: str               (`split gates ifco`, `split gates icfo -> ifco`)
+      concat_gates     old: str, new: str | None               (`concat gates ifco`, `concat gates ifco -> icfo`)
       slice            axis: int, start: Arithmetic | None, stop: Arithmetic | None
       crop             dims: Dims | None
       pad              content: Content, dims: Dims | None
@@ -147,7 +148,7 @@ class Op:
                        content: Content | None                 (`from "old" oov 2 to "new" oov 2 else zeros`)
       add              value: Arithmetic, gate: str | None
       scale            value: Arithmetic
-      cast             dtype: str | None
+      cast             dtype: str | None, old: str | None      (`old` is that of `cast from float16`)
       sum, mean, as_is (none)
     An axis written `rows` or `columns` is stored as 0 or -1.
     """

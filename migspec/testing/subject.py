@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from migspec.compiler import read_spec
-from migspec.diagnostics import Diagnostic, Severity, SpecError
-from migspec.library import load, read_vocabulary
-from migspec.resolve import NotFound, resolve
+from migspec.compiler import read_spec, sound_program
+from migspec.diagnostics import Diagnostic, SpecError
+from migspec.library import load
+from migspec.resolve import NotFound
 from migspec.rules import Program
 from migspec.testing.settings import Settings, read_settings
 from migspec.text import Text
@@ -29,12 +29,9 @@ class Subject:
         from migspec.invert import invert
 
         try:
-            text = invert(self.text).text
-            program, problems = resolve(text, load, read_vocabulary)
+            return sound_program(invert(self.text).text)
         except SpecError as error:
             return error
-        errors = [one for one in problems if one.severity is Severity.ERROR]
-        return SpecError(errors) if errors else program
 
 
 def open_subject(spec: str | Path | Text) -> Subject:
@@ -44,10 +41,7 @@ def open_subject(spec: str | Path | Text) -> Subject:
     no such spec.
     """
     text = spec if isinstance(spec, Text) else _found(str(spec))
-    program, problems = resolve(text, load, read_vocabulary)
-    errors = [one for one in problems if one.severity is Severity.ERROR]
-    if errors:
-        raise SpecError(errors)
+    program = sound_program(text)
     if not program.reusable:
         raise SpecError(
             [

@@ -23,6 +23,7 @@ PATTERNS = ["*", "**", "a", "a/w", "b/*", "b/{i}", "b/{i:int}", "b/{i+1}", "b/{i
 OPS = ["transpose", "transpose 1 0", "permute AB -> BA", 'rearrange "a b -> b a"', 'rearrange "(n a) b -> n a b"', "reshape", "reshape [n, -1]",
     "reshape [2, 2]", "squeeze 0", "expand 0", "flip 0", "gates icfo -> ifco", "gates icfo -> ifco on 0", "rope half -> interleaved on 0 heads n",
     "split rows", "split rows [n, m]", "split columns in 2", "split gates ifco", "split gates icfo -> ifco", "concat 0", "stack 0", "stack {i} 0",
+    "concat 0 [n, m]", "concat columns in n", "concat gates ifco", "concat gates ifco -> icfo", "reshape from [n, -1]", "cast from float16", "unstack {i} 0",
     "stack {q} -1", "unstack 0", "slice 0 [1:]", "slice 0 [:n]", "crop", "crop to [2, 2]", "pad zeros", "pad 0.5 to [4, 4]", "pad normal 0.1 seed 1",
     "repeat 0 n", "add 1.0", "add x to f", "scale 1 / m", "scale 0", "cast", "cast float16", "cast int8", "sum", "mean", "as is"]  # fmt: skip
 

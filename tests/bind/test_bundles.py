@@ -184,6 +184,67 @@ def test_arithmetic_on_choices_that_are_no_numbers_is_refused() -> None:
     }
 
 
+@given(st.integers(1, 3), st.integers(1, 3), st.data())
+@settings(max_examples=25, deadline=None)
+def test_unstacked_by_name_in_any_order(layers: int, experts: int, data) -> None:
+    """The place on an axis is the choice of the capture, whichever is taken apart first: as stacked, so unstacked."""
+    first, second = data.draw(st.permutations(("i", "e")))
+    counts = {"i": layers, "e": experts}
+    axes = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 1))
+    inner = numpy.expand_dims(numpy.zeros(4), axes[1]).repeat(counts[second], axes[1])
+    shape = numpy.expand_dims(inner, axes[0]).repeat(counts[first], axes[0]).shape
+    target = VariableMap.of(
+        "new", [Variable(f"l/{i}/e/{e}", (4,), "float32") for i in range(layers) for e in range(experts)][::-1]
+    )
+    spec = f"rename m -> l/{{i}}/e/{{e}}  unstack {{{first}}} {axes[0]}  unstack {{{second}}} {axes[1]}"
+    values, made = migrated(compiled(spec, VariableMap.of("old", [Variable("m", shape, "float32")]), target))
+    for i in range(layers):
+        for e in range(experts):
+            place = {"i": i, "e": e}
+            expected = numpy.take(numpy.take(values["m"], place[first], axes[0]), place[second], axes[1])
+            assert (made[f"l/{i}/e/{e}"] == expected).all()
+
+
+def test_unstacked_by_name_from_several() -> None:
+    source, target = "a [2, 3]\nb [2, 3]", "x/1 [3]\nx/2 [3]\ny/1 [3]\ny/2 [3]"
+    values, made = migrated(compiled("rename a, b -> x/{e}, y/{e}  unstack {e} 0", source, target))
+    assert all((made[f"{new}/{e + 1}"] == values[old][e]).all() for old, new in ("ax", "by") for e in range(2))
+    # The rest are dealt in their order: `f` has no name here.
+    values, made = migrated(compiled("rename m -> {f}/{e}  unstack {e} 1  unstack 0", "m [2, 3]", _names(2, 3)))
+    assert all(made[f"{f}/{e}"] == values["m"][f, e] for f in range(2) for e in range(3))
+    values, made = migrated(
+        compiled("rename m -> x/{e}, y/{e}  unstack {e} 1  split 0 [2, 3]", "m [5, 2]", "x/0 [2]\nx/1 [2]\ny/0 [3]\ny/1 [3]")
+    )
+    assert all(
+        (made[f"{x}/{e}"] == values["m"][part, e]).all() for x, part in (("x", slice(2)), ("y", slice(2, 5))) for e in range(2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ops", "shape", "code"),
+    [
+        ("unstack {e} 0  unstack {f} 0", "[2, 3]", "MIG303"),
+        ("unstack {g} 0", "[6]", "MIG111"),
+        ("unstack {f} 0  unstack {f} 0", "[2, 2]", "MIG111"),
+        ("unstack {f} 0", "[2]", "MIG303"),
+    ],
+)
+def test_what_is_no_bundle_of_targets(ops: str, shape: str, code: str) -> None:
+    assert codes(compiled(f"rename m -> {{f}}/{{e}}  {ops}", f"m {shape}", _names(2, 3))) == [code]
+    assert codes(compiled("rename m{k} -> w{k}  unstack {k} 0", "m0 [1, 2]\nm1 [1, 2]", "w0 [2]\nw1 [2]")) == ["MIG111"]
+
+
+def _names(rows: int, columns: int) -> str:
+    return "\n".join(f"{f}/{e} []" for f in range(rows) for e in range(columns))
+
+
+def test_slots_follow_a_stack_by_name() -> None:
+    source = "\n".join(f"l{i}/{name} [4]" for i in range(2) for name in ("w", "w_m"))
+    spec = "rename l{i}/w -> w  stack {i} 0\nslots {weight}_m -> m/{weight}"
+    values, made = migrated(compiled(spec, source, "w [2, 4]\nm/w [2, 4]"))
+    assert (made["m/w"] == numpy.stack([values["l0/w_m"], values["l1/w_m"]])).all()
+
+
 def test_a_list_of_bundles_is_stacked_name_by_name() -> None:
     spec = "rename x/{e}, y/{e} -> m  stack {e} 0  concat 1"
     values, made = migrated(compiled(spec, "x/0 [2]\nx/1 [2]\ny/0 [2]\ny/1 [2]", "m [2, 4]"))

@@ -197,7 +197,8 @@ def test_the_cases_are_told_apart_and_introduced() -> None:
 
 def test_every_code_of_a_spec_has_a_case() -> None:
     shown = {code for case in CASES for code in re.findall(r"\[(MIG\d\d\d)\]", case.text or "")}
-    assert {code for code in codes() if code < "MIG500"} - {"MIG218"} <= shown  # MIG218 shows when a plan runs
+    elsewhere = {"MIG116", "MIG218"}  # the one is told by the commands alone, the other shows when a plan runs
+    assert {code for code in codes() if code < "MIG500"} - elsewhere <= shown
 
 
 def test_there_are_cases_enough() -> None:

@@ -35,6 +35,39 @@ def test_alone(folder: Path) -> None:
     assert "on its own" in finished.err and "--source" in finished.err
 
 
+@pytest.mark.parametrize("content", ["", "# all of it is comments\n\n", "mig 1\n", "size n = 2\n", "cast\n"])
+def test_a_spec_without_a_rule_is_not_sound(folder: Path, content: str) -> None:
+    (folder / "nothing.mig").write_text(content)
+    finished = migspec("check", "nothing.mig")
+    assert (finished.code, finished.codes) == (1, ["MIG115"])
+    assert "sound" not in finished.err
+
+
+def test_definitions_that_nothing_uses(folder: Path) -> None:
+    """`heads` is a label of `rearrange`, and `width` gives `units` its value; what an unused one alone uses is not used either."""
+    (folder / "sizes.mig").write_text(
+        "size heads = 4\nsize width = 8\nsize units = 2 * width\nnumber rate = 0.1\nnumber slower = rate / 2\n"
+        'rename q -> k  rearrange "(heads dim) m -> m heads dim"\nrename w -> v  reshape [units, 3]\n'
+    )
+    finished = migspec("check", "sizes.mig", "--output-format", "concise")
+    assert finished.code == 0
+    assert finished.out.splitlines() == [
+        "sizes.mig:4:8: warning[MIG116]: nothing uses the number `rate`",
+        "sizes.mig:5:8: warning[MIG116]: nothing uses the number `slower`",
+    ]
+    with (folder / "sizes.mig").open("a") as file:
+        file.write("rename x ->\n")  # where something is in error, what it would have used is not known
+    assert "MIG116" not in migspec("check", "sizes.mig").codes
+
+
+def test_only_what_the_spec_itself_defines_must_be_used(folder: Path) -> None:
+    (folder / "inner.mig").write_text("size n\nnumber idle = 1.0\nsource w [n]\ntarget w [n]\nrename w -> w\n")
+    (folder / "outer.mig").write_text("number given = 2.0\nuse inner  a -> b  with idle = given\n")
+    assert migspec("check", "inner.mig").codes == ["MIG116"]
+    finished = migspec("check", "outer.mig")
+    assert (finished.code, finished.codes) == (0, [])
+
+
 def test_errors_are_the_result(folder: Path) -> None:
     (folder / "bad.mig").write_text("rename dense/kernel -> head/kernel\nrename dense/bia -> head/bias\ndrop global_step\n")
     finished = migspec("check", "bad.mig", *BOTH)

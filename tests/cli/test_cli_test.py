@@ -189,3 +189,12 @@ def test_in_a_process_of_its_own(layer: Path) -> None:
     done = process("test", "layer.mig", "--examples", "3", cwd=layer)
     assert done.returncode == 0
     assert done.stderr == "a layer that speaks\n" * 5 + "layer.mig: 5 properties held\n"
+
+
+def test_a_definition_that_nothing_uses_is_a_warning(layer: Path) -> None:
+    (layer / "layer.mig").write_text(f"number rate = 0.1\n{SPEC}")
+    finished = migspec("test", "layer.mig", "--skip-oracle")
+    assert (finished.code, finished.codes) == (0, ["MIG116"])
+    [spec] = report(migspec("test", "layer.mig", "--skip-oracle", "--output-format", "json").out)["specs"]
+    assert [one["code"] for one in spec["diagnostics"]] == ["MIG116"]
+    assert len(spec["properties"]) == 5

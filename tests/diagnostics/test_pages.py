@@ -12,6 +12,8 @@ from notation import BLOCK, TOKENS, variables_of
 import migspec
 from migspec.bind.bind import bind
 from migspec.check import check
+from migspec.check.definitions import unused_definitions
+from migspec.compiler import check_spec
 from migspec.diagnostics.registry import codes, explain
 from migspec.library import load, read_vocabulary
 from migspec.resolve import resolve
@@ -22,10 +24,10 @@ from migspec.variables import VariableMap
 LISTED = [
     f"MIG{number}"
     for number in chain(
-        range(101, 115),
+        range(101, 117),
         range(201, 220),
         range(301, 308),
-        range(401, 414),
+        range(401, 415),
         range(501, 519),
         range(601, 609),
         range(701, 707),
@@ -42,6 +44,10 @@ NOTES = {"MIG410", "MIG412"}
 
 OF_TWO_FILES = {"MIG108"}
 """What shows only where one spec uses another that lies beside it."""
+
+
+OF_A_SPEC_ALONE = {"MIG115", "MIG116"}
+"""What is said where a spec is checked without any variables, and nowhere else."""
 
 
 def blocks(code: str, info: str) -> list[str]:
@@ -111,6 +117,10 @@ def verdict(code: str, content: str, folder: Path) -> set[str]:
     for info, tokens in BLOCK.findall(explain(code).text):
         if info.startswith(TOKENS):
             (folder / info.removeprefix(TOKENS)).write_text(tokens, encoding="utf-8")
+    if code in OF_A_SPEC_ALONE:
+        compilation = check_spec(Text(str(file), content))
+        unused = unused_definitions(compilation.program)
+        return {diagnostic.code for diagnostic in (*compilation.diagnostics, *unused)}
     program, diagnostics = resolve(Text(str(file), content), load, read_vocabulary)
     if not blocks(code, "source"):
         return {diagnostic.code for diagnostic in diagnostics}

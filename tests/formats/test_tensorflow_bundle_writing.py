@@ -448,14 +448,5 @@ def test_a_whole_migration_keeps_what_it_cannot_read(tmp_path):
     tf.train.Checkpoint(iterator=restored, kernel=kernel).read(str(tmp_path / "new")).assert_consumed()
     assert (kernel.numpy().tolist(), next(restored).numpy()) == ([5, 6], 1)
     (tmp_path / "moved.mig").write_text("mig 1\nsame iterator/**\nkeep kernel\ndrop kernel\n")
-    migration = migspec.compile(tmp_path / "moved.mig", str(tmp_path / "old"), str(tmp_path / "old"))
-    assert refusal(migration.apply, tmp_path / "moved").code == "MIG505"
-    assert not open_reader_is_possible(str(tmp_path / "moved"))
-
-
-def open_reader_is_possible(path: str) -> bool:
-    try:
-        open_reader(path).close()
-    except SpecError:
-        return False
-    return True
+    found = refusal(migspec.compile, tmp_path / "moved.mig", str(tmp_path / "old"), str(tmp_path / "old"))
+    assert found.code == "MIG414"

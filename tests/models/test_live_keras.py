@@ -167,6 +167,34 @@ def test_a_layer_that_cannot_be_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+class Wordless(layers.Layer):
+    """Takes an argument of which Keras knows no text, and does not say how to write it down."""
+
+    def __init__(self, thing: object) -> None:
+        super().__init__(name="wordless")
+        self.thing = thing
+
+
+class Failing(layers.Layer):
+    def get_config(self) -> dict[str, Any]:
+        raise RuntimeError("I have no config")
+
+
+@pytest.mark.parametrize("made", [lambda: Wordless(object()), lambda: Failing(name="failing")], ids=["wordless", "failing"])
+def test_a_layer_that_cannot_be_saved_is_found_before_the_model_is_filled(tmp_path: Path, made: Any) -> None:
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, name="head"), made()])
+    before = [variable.numpy().tolist() for variable in model.variables]
+    numpy.savez(tmp_path / "old.npz", kernel=numpy.ones((2, 1), "float32"))
+    (tmp_path / "spec.mig").write_text("rename kernel -> head/kernel\nfill head/bias with ones\n")
+    migration = migspec.compile(tmp_path / "spec.mig", tmp_path / "old.npz", model)
+    found = refusal(lambda: migration.apply(tmp_path / "out.keras"))
+    assert found.code == "MIG508" and found.message == "the live Keras model cannot be saved as `.keras`"
+    assert found.notes and ".weights.h5" in found.helps[0]
+    assert [variable.numpy().tolist() for variable in model.variables] == before
+    migration.apply(tmp_path / "out.weights.h5")  # which the help proposes
+    assert [variable.numpy().tolist() for variable in model.variables] == [[[1.0], [1.0]], [1.0]]
+
+
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     found = refusal(lambda: opened(nested()).save(Destination(str(tmp_path / "none" / "out.keras")), "keras"))
     assert found.code == "MIG514"
@@ -261,12 +289,15 @@ def test_a_model_that_only_says_that_it_is_built() -> None:
     assert found.notes == ("these layers are not built yet: `dense`, `dense_1`, `dense_2` and 1 more",)
 
 
-def test_a_model_without_variables() -> None:
-    model = keras.Sequential([keras.Input((2,)), layers.Activation("relu")])
-    found = refusal(lambda: opened(model))
-    assert (found.code, found.notes) == ("MIG512", ("the model has no variables",))
-
-
 def test_a_layer_alone_is_no_model() -> None:
     found = refusal(lambda: opened(layers.Dense(2)))
     assert found.code == "MIG511" and "keras.Sequential([layer])" in found.helps[0]
+
+
+def test_a_model_without_variables_is_not_told_to_be_built() -> None:
+    given = keras.Input((3,))
+    sequence = keras.Sequential([keras.Input((3,)), layers.ReLU()])
+    for model in (sequence, keras.Model(given, keras.ops.relu(given))):
+        found = refusal(lambda model=model: opened(model))
+        assert found.code == "MIG512" and found.message == f"the model `{model.name}` has no variables"
+        assert not any("build" in help_text for help_text in found.helps)

@@ -264,6 +264,9 @@ def test_a_model_that_cannot_be_saved(tmp_path: Path) -> None:
     live = open_model(subclassed(), "model")
     found = refusal(lambda: live.save(Destination(str(tmp_path / "out.h5")), "keras-h5"))
     assert found.code == "MIG508" and found.message == "the live tf_keras model cannot be saved as `.h5`"
+    early = refusal(lambda: live.refuse_saving(Destination(str(tmp_path / "out.h5")), "keras-h5"))
+    assert (early.code, early.message) == (found.code, found.message) and "subclassed" in early.notes[0]
+    live.refuse_saving(Destination(str(tmp_path / "out.weights.h5")), "weights.h5")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -271,6 +274,8 @@ def test_an_unbuilt_model_is_told_how_to_be_built() -> None:
     found = refusal(lambda: open_model(legacy.Sequential([layers.Dense(3)]), "model"))
     assert found.code == "MIG512" and "tf_keras.Input" in found.helps[0]
     assert "call the model once" in refusal(lambda: open_model(Blocks(), "model")).helps[0]
+    empty = legacy.Sequential([legacy.Input((2,)), layers.ReLU()])
+    assert refusal(lambda: open_model(empty, "model")).message == f"the model `{empty.name}` has no variables"
     built = legacy.Sequential([layers.Dense(3, name="dense")])
     built.build((None, 2))
     assert set(aliases(built)) == {"dense/kernel", "dense/bias"}

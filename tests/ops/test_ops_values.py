@@ -356,7 +356,7 @@ def test_every_op_of_the_language_is_a_word() -> None:
     from migspec.ops import WORDS
 
     assert set(WORDS) == {
-        "transpose", "permute", "rearrange", "reshape", "squeeze", "expand", "flip", "gates", "split_gates", "rope", "split", "concat",
+        "transpose", "permute", "rearrange", "reshape", "squeeze", "expand", "flip", "gates", "split_gates", "concat_gates", "rope", "split", "concat",
         "stack", "unstack", "slice", "crop", "pad", "repeat", "remap", "add", "scale", "cast", "sum", "mean", "as_is",
     }  # fmt: skip
     assert all(cls.__doc__ for cls in WORDS.values())

@@ -106,7 +106,7 @@ def _arguments(word: str, name: str, value: tree.Argument) -> Iterator[tuple[str
                 yield f"as {' '.join(map(str, axes))}", tuple(axes)  # type: ignore[arg-type]
         case "axes", None:
             pass
-        case (("old" | "new"), str()) if word in ("gates", "permute", "split_gates"):
+        case (("old" | "new"), str()) if word in ("gates", "permute", "split_gates", "concat_gates"):
             for one, other in combinations(range(len(value)), 2):
                 letters = list(value)
                 letters[one], letters[other] = letters[other], letters[one]

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 import migspec
 from migspec.cli.main import run_with
 from migspec.compiler import check_spec
-from migspec.library import load, names
+from migspec.library import called, library_specs, load, names
 from migspec.published import collections
 from migspec.resolve import NotFound
 from migspec.text import Text
@@ -122,6 +122,13 @@ def test_published_specs_are_found_after_those_beside_the_spec_and_those_of_the_
     assert {"acme/dense", "acme/blocks/pair", "tf1/basic_lstm"} <= set(names())
 
 
+def test_a_plan_calls_published_specs_by_their_names(installed: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.mig"
+    assert called(str(installed / "acme_models" / "specs" / "blocks" / "pair.mig")) == "acme/blocks/pair"
+    assert called(str(library_specs()["tf1/dense"])) == "tf1/dense"
+    assert called(str(own)) == str(own) and called("own.mig") == "own.mig"
+
+
 def test_a_misspelt_published_spec(installed: Path, tmp_path: Path) -> None:
     [problem] = check_spec(spec_in(tmp_path, "use acme/dence  a -> b\n")).diagnostics
     assert problem.code == "MIG213"
@@ -216,6 +223,44 @@ def test_the_list_tells_what_is_broken(other_site: Path, capsys: pytest.CaptureF
     shown = capsys.readouterr()
     assert "wrong 0.1 publishes `wrong/`, but there is no package `no_such_package_at_all`" in shown.err
     assert "tf1/basic_lstm" in shown.out
+
+
+@pytest.mark.parametrize("arguments", [["specs", "wrong/dense"], ["specs", "wrong"], ["check", "wrong/dense"]])
+def test_to_ask_for_a_spec_of_a_broken_package_names_package_and_cause(
+    other_site: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    installed_by_hand(other_site, "wrong", "[migspec.specs]\nwrong = no_such_package_at_all\n")
+    assert run_with(arguments) == 2
+    captured = capsys.readouterr()
+    shown = captured.out + captured.err  # what `check` finds is its result
+    assert "MIG501" in shown
+    assert "note: wrong 0.1 publishes `wrong/`, but there is no package `no_such_package_at_all`" in shown
+
+
+def test_the_families_of_the_library_are_its_own(other_site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (other_site / "mine_specs").mkdir()
+    for name in ("dense", "mine"):
+        (other_site / "mine_specs" / f"{name}.mig").write_text(f"# {name}: of another package\n")
+    installed_by_hand(other_site, "mine", "[migspec.specs]\ntf1 = mine_specs\nTF1-more = mine_specs\n")
+    assert {"TF1-more/dense", "TF1-more/mine"} <= set(names()) and "tf1/mine" not in names()
+    found = load("tf1/dense", spec_in(tmp_path, ""))
+    assert isinstance(found, Text) and "another package" not in found.content
+    [problem] = check_spec(spec_in(tmp_path, "use tf1/mine  a -> b\n")).diagnostics
+    assert problem.code == "MIG213" and "mine 0.1 (it publishes `tf1/`, but migspec's own library" in " ".join(problem.notes)
+    told = "mine 0.1 publishes `tf1/`, but migspec's own library has specs of that name, and no package adds to them\n"
+    for arguments, code in ((["specs"], 0), (["specs", "tf1"], 0), (["specs", "tf1/mine"], 2)):
+        assert run_with(arguments) == code
+        assert told in capsys.readouterr().err
+    assert run_with(["specs", "tf1/basic_lstn"]) == 2
+    assert "did you mean tf1/basic_lstm" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_called_as_a_spec_is_none(other_site: Path) -> None:
+    (other_site / "odd_specs" / "folder.mig").mkdir(parents=True)
+    (other_site / "odd_specs" / "dense.mig").write_text("# odd/dense: a -> b\n")
+    installed_by_hand(other_site, "odd", "[migspec.specs]\nodd = odd_specs\n")
+    assert "odd/dense" in names() and "odd/folder" not in names()
+    assert run_with(["specs"]) == 0
 
 
 def test_of_two_packages_with_one_name_the_first_by_name_has_a_spec_and_both_add_theirs(other_site: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from migspec.diagnostics import SpecError, file_error
-from migspec.models.built import missing_variables
+from migspec.models.built import missing_variables, no_variables
 from migspec.models.keras.names import named_variables
 from migspec.models.keras.variable import KerasLiveVariable
 from migspec.models.live_variables import LiveVariables
@@ -16,13 +16,13 @@ def open_keras(model: Any, label: str) -> LiveVariables:
     """A built Keras 3 model: all its variables (trainable, not trainable, states of random generators), no metrics; then those of its
     optimizer, if it is compiled.
 
-    Raises `SpecError` (MIG512) if the model is not built.
+    Raises `SpecError` (MIG512) if the model is not built, or has no variables.
     """
     missing = missing_variables(model)
     if missing is not None:
         raise _not_built(model, label, missing)
     if not model.variables:
-        raise _not_built(model, label, "the model has no variables")
+        raise no_variables(model, label)
     variables = named_variables(model)
 
     def settle() -> None:
@@ -41,6 +41,14 @@ class KerasSaver:
     @property
     def endings(self) -> dict[str, str]:
         return {"keras": ".keras", "weights.h5": ".weights.h5"}
+
+    def refuse(self, format: str) -> None:
+        import json
+
+        import keras
+
+        if format == "keras":
+            json.dumps(keras.saving.serialize_keras_object(self._model))
 
     def save(self, path: Path, format: str) -> None:
         if format == "keras":

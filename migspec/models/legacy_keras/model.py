@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from migspec.diagnostics import SpecError, file_error
-from migspec.models.built import missing_variables
+from migspec.models.built import missing_variables, no_variables
 from migspec.models.legacy_keras.names import named_variables
 from migspec.models.live_variables import LiveVariables
 from migspec.models.tensorflow.trackable import make_derived_anew, require_eager
@@ -23,7 +23,7 @@ def open_legacy_keras(model: Any, label: str) -> LiveVariables:
     if missing is not None:
         raise _not_built(model, label, missing)
     if not model.variables:
-        raise _not_built(model, label, "the model has no variables")
+        raise no_variables(model, label)
     variables = named_variables(model)
 
     def settle() -> None:
@@ -42,6 +42,16 @@ class LegacyKerasSaver:
     @property
     def endings(self) -> dict[str, str]:
         return {"keras": ".keras", "weights.h5": ".weights.h5", "keras-h5": ".h5", "hdf5": ".hdf5"}
+
+    def refuse(self, format: str) -> None:
+        if format == "weights.h5":
+            return
+        self._model.to_json()
+        if format != "keras" and not self._model._is_graph_network and not self._is_sequential():
+            raise TypeError("a legacy file holds functional and sequential models, and no subclassed ones")
+
+    def _is_sequential(self) -> bool:
+        return any(base.__name__ == "Sequential" for base in type(self._model).__mro__)
 
     def save(self, path: Path, format: str) -> None:
         if format == "weights.h5":
