@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from itertools import chain
 
 from migspec.diagnostics import Diagnostic, Label, Severity
+from migspec.mentions import in_use
 from migspec.rules import Program
-from migspec.syntax import tree
 
 
 def check_rules(program: Program) -> Iterator[Diagnostic]:
@@ -35,13 +33,7 @@ def unused_definitions(program: Program) -> Iterator[Diagnostic]:
         (mount.statement for mount in program.mounts),
         (rule.statement for rule in chain(program.rules, program.slots)),
     )
-    used: set[str] = set()
-    waiting = {name for statement in statements for name in _names_in(statement.body)}
-    while waiting:
-        name = waiting.pop()
-        if name in defined and name not in used:
-            used.add(name)
-            waiting.update(_names_in(defined[name].value))
+    used = in_use((statement.body for statement in statements), defined)
     for name, definition in defined.items():
         if name not in used:
             assert definition.span is not None
@@ -53,19 +45,3 @@ def unused_definitions(program: Program) -> Iterator[Diagnostic]:
                 helps=("take the definition out, or use it where it was meant",),
                 severity=Severity.WARNING,
             )
-
-
-def _names_in(node: object) -> Iterator[str]:
-    """Every name in a part of the tree that may be that of a size or number."""
-    match node:
-        case tree.Reference(name=name):
-            yield name
-        case tree.Op(word="rearrange", arguments=arguments):  # its labels may be sizes
-            for _, value in arguments:
-                yield from re.findall(r"[A-Za-z_]\w*", value if isinstance(value, str) else "")
-        case tuple():
-            for one in node:
-                yield from _names_in(one)
-        case _ if is_dataclass(node):
-            for one in fields(node):
-                yield from _names_in(getattr(node, one.name))

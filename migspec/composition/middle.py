@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migspec import arithmetic
 from migspec.diagnostics import Diagnostic, Label
+from migspec.mentions import in_use
 from migspec.ops import Rearrange
 from migspec.patterns import text_of
 from migspec.rules import Program, Rule
@@ -168,17 +169,18 @@ def _misfit(
     )
 
 
-def definitions(first: Program, second: Program, names: Names) -> list[tree.Body]:
-    """The `size` and `number` statements of the composition."""
+def definitions(first: Program, second: Program, names: Names, others: Sequence[tree.Body]) -> list[tree.Body]:
+    """The `size` and `number` statements of the composition: what its other statements use of both specs."""
     own = {name: reference.name for name, reference in names.items() if isinstance(reference, tree.Reference)}
-    bodies: list[tree.Body] = []
+    tables: list[tuple[type[tree.Sizes | tree.Numbers], dict[str, tree.Definition]]] = []
     for kind, ours, theirs in ((tree.Sizes, first.sizes, second.sizes), (tree.Numbers, first.numbers, second.numbers)):
-        listed = list(ours.values())
+        listed = dict(ours)
         for name, definition in theirs.items():
             new = own.get(name)
             if new is not None and new not in ours and new not in first.sizes:
                 value = None if definition.value is None else renamed(definition.value, names)
-                listed.append(replace(definition, name=new, value=value))
-        if listed:
-            bodies.append(kind(tuple(listed)))
-    return bodies
+                listed[new] = replace(definition, name=new, value=value)
+        tables.append((kind, listed))
+    used = in_use(others, {name: one for _, listed in tables for name, one in listed.items()})
+    kept = [(kind, tuple(one for name, one in listed.items() if name in used)) for kind, listed in tables]
+    return [kind(definitions) for kind, definitions in kept if definitions]

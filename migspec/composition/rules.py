@@ -50,7 +50,12 @@ def composed(first: Program, second: Program) -> Composition:
         work.join()
     interface: list[tree.Body] = [line for line, _ in first.interface if line.side == "source"]
     interface += [_line(line, work.middle.names) for line, _ in second.interface if line.side == "target"]
-    bodies = [tree.Version(1), *definitions(first, second, work.middle.names), *interface, *work.bodies]
+    bodies = [
+        tree.Version(1),
+        *definitions(first, second, work.middle.names, [*interface, *work.bodies]),
+        *interface,
+        *work.bodies,
+    ]
     statements = [tree.Statement(body) for body in bodies]
     gaps = {1, 1 + len(bodies) - len(interface) - len(work.bodies) - 1, len(bodies) - len(work.bodies)}
     spaced = [replace(one, leading=(None,)) if place in gaps else one for place, one in enumerate(statements)]

@@ -37,6 +37,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMA_BEFORE_KEYWORD = re.compile(r",\s*(because|except|with|if)\s+\Z")
 _ABOVE = re.compile(r"^[ \t]*(?!mig[ \t])[^\s#]", re.MULTILINE)
 """A line that a statement may stand on: neither empty nor a comment alone, nor the version."""
+_SPEC_AND_ANOTHER = re.compile(r"use\s+(\S+)\s+(\S+)\s+")
 _MANY = 4
 
 
@@ -187,6 +188,9 @@ def _wrong_word(accepted: frozenset[str], found: Span, before: str) -> Malformed
         return malformed("MIG103", f"no op is called `{word}`", found, helps=helps, fixes=fixes)
     if before.strip() == "cast":
         helps, fixes = ["the op `cast DTYPE` stands behind a statement, on its line or indented below it"], []
+    turned = _SPEC_AND_ANOTHER.fullmatch(before)
+    if turned is not None and "ARROW" in accepted and suggestions(turned[1], ("inverse",)):
+        helps = [f"did you mean `use inverse {turned[2]}`?"]
     helps = helps or list(_usage(before))
     return malformed("MIG101", f"expected {_words(accepted)}, found `{word}`", found, helps=helps, fixes=fixes)
 

@@ -263,3 +263,12 @@ def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, 
     assert {one.code for one in refused.value.diagnostics} == {code}
     assert any(words in one.message for one in refused.value.diagnostics)
     assert all(one.helps or code == "MIG704" for one in refused.value.diagnostics)
+
+
+def test_what_the_composition_does_not_use_is_left_out() -> None:
+    first = "size n, m = 3, spare = n + m\nnumber left = 1.0\nsource a [n, m]\ntarget b [m, n]\nrename a -> b  transpose\n"
+    second = "size k, l, one, two = 2 * k\nsource b [k, l]\ntarget c [k, two / 2, l / k]\nrename b -> c  reshape [k, one, -1]\n"
+    written = compose(Text("a.mig", first), Text("b.mig", second)).content
+    program, _ = resolve(Text("c.mig", written), load, read_vocabulary)
+    assert set(program.sizes) == {"n", "m", "one", "two"}
+    assert not program.numbers

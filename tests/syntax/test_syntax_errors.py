@@ -54,6 +54,7 @@ CASES = [
     ("mig one", "MIG101", "one", "expected a whole number, found `one`", ""),
     ("use", "MIG101", "use", "expected `inverse` or the name of a spec", ""),
     ("use x a", "MIG101", "a", "expected `->`", ""),
+    ("use invers tf1/dense a -> b", "MIG101", "a", "expected `->`", "did you mean `use inverse tf1/dense`?"),
     ("source k", "MIG101", "k", "expected `[` or `or`", ""),
     ("source k [n] flaot32", "MIG101", "flaot32", "no dtype is called `flaot32`", "did you mean `float32`"),
     ("rename a -> b cast flaot16", "MIG107", "flaot16", "no dtype is called `flaot16`", "did you mean `float16`"),
