@@ -98,9 +98,22 @@ class Gates:
 _TF1_LSTM_ORDER = "icfo"
 
 
+class _ShortForm:
+    """What binding replaces by the ops that it stands for, before they are applied."""
+
+    __slots__ = ()
+
+    def apply(self, bundle: Bundle, context: Context) -> Bundle:
+        raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
+
+    def pull_back(self, wants: Wants, context: Context) -> Wants:
+        del context
+        return wants
+
+
 @word
 @dataclass(frozen=True, slots=True)
-class SplitGates:
+class SplitGates(_ShortForm):
     """`split gates ifco`: the rows of TF1's fused LSTM kernel split over kernel and recurrent kernel, and its gates (i c f o) put in the
     order of the target; `split gates icfo -> ifco` says both orders and works for any source.
 
@@ -124,13 +137,6 @@ class SplitGates:
         """What it does to the gates; with one order, those of a TF1 LSTM cell."""
         return Gates(self.old or _TF1_LSTM_ORDER, self.new)
 
-    def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
-
-    def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        return wants
-
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
         return (ConcatGates(self.new, self.old),)
@@ -138,7 +144,7 @@ class SplitGates:
 
 @word
 @dataclass(frozen=True, slots=True)
-class ConcatGates:
+class ConcatGates(_ShortForm):
     """`concat gates ifco`: the gates of a kernel, in this order, put in that of TF1's fused LSTM kernel (i c f o), and the rows of its
     recurrent kernel joined to its own; `concat gates ifco -> icfo` says both orders and works for any target. It undoes `split gates`.
 
@@ -161,13 +167,6 @@ class ConcatGates:
     def gates(self) -> Gates:
         """What it does to the gates; with one order, into those of a TF1 LSTM cell."""
         return Gates(self.old, self.new or _TF1_LSTM_ORDER)
-
-    def apply(self, bundle: Bundle, context: Context) -> Bundle:
-        raise AssertionError(f"binding replaces this op before it is applied to {bundle} in {context}")
-
-    def pull_back(self, wants: Wants, context: Context) -> Wants:
-        del context
-        return wants
 
     def inverse(self, inputs: Bundle | None = None) -> tuple[Word, ...] | Lost:
         del inputs
