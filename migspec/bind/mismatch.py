@@ -5,6 +5,7 @@ from __future__ import annotations
 from migspec.bind.problems import Problems, described
 from migspec.bind.proposals import fused_helps, joining_helps, stack_helps, transpose_helps
 from migspec.bind.side import span_of
+from migspec.bind.sugar import short_form_helps
 from migspec.bind.types import Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import size_of
@@ -110,6 +111,7 @@ def report_shape(instance: Instance, tensor: Tensor, target: Variable, problems:
             secondary,
             tuple(notes),
             _without_ops_helps(instance, target)
+            or short_form_helps(instance)
             or fused_helps(instance, tensor.shape, target, problems)
             or stack_helps(instance, tensor, target)
             or transpose_helps(instance, target)

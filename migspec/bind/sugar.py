@@ -6,6 +6,8 @@ of other cells. So both are told by the sides: where the fused kernel stands, an
 
 from __future__ import annotations
 
+import re
+
 from migspec.bind.problems import Problems, described
 from migspec.bind.side import span_of
 from migspec.bind.types import Element, Instance
@@ -16,6 +18,7 @@ from migspec.rules import Operation
 from migspec.variables import Variable
 
 _SIBLING = "recurrent_kernel"
+_FORM = re.compile(r"(split|concat)\s+gates\b")
 
 
 def has_short_form(instance: Instance) -> bool:
@@ -72,6 +75,22 @@ def spoken_of(instance: Instance, source_cells: Cells, target_cells: Cells) -> t
             beside = (cells.sibling(element.variable, _SIBLING) for element in elements)
             found.update(variable.name for variable in beside if variable is not None)
     return names[0], names[1]
+
+
+def short_form_helps(instance: Instance) -> tuple[str, ...]:
+    """That both kernels can be named, where another op keeps the shapes from telling that a short form deals with both."""
+    form = next((op.span.content for op in instance.operations if _FORM.match(op.span.content)), None)
+    if form is None or len(instance.operations) < 2 or len(instance.sources) != 1 or len(instance.targets) != 1:
+        return ()
+    splits = form.startswith("split")
+    kernel, scope = (instance.targets if splits else instance.sources)[0], instance.scope
+    recurrent = Cells((scope.targets if splits else scope.sources).map).sibling(kernel.variable, _SIBLING)
+    if recurrent is None or recurrent is kernel.variable:
+        return ()
+    return (
+        f"if it is of both kernels, name both: `{kernel.variable.name}, {recurrent.name}`",
+        f"with one name, `{form}` goes by the shapes as they are on both sides, before any other op",
+    )
 
 
 def _take_in(instance: Instance, recurrent: Element, *, splits: bool) -> None:

@@ -6,6 +6,7 @@ from migspec.bind.types import Binding
 from migspec.check.conventions import check_conventions
 from migspec.check.coverage import check_coverage
 from migspec.check.forget_biases import check_forget_biases
+from migspec.check.fused_rows import check_fused_rows
 from migspec.check.layouts import check_layouts
 from migspec.check.precision import check_precision
 from migspec.check.unmovable import check_unmovable
@@ -15,6 +16,7 @@ CHECKS: tuple[Callable[[Binding], Iterator[Diagnostic]], ...] = (
     check_coverage,
     check_layouts,
     check_forget_biases,
+    check_fused_rows,
     check_conventions,
     check_precision,
     check_unmovable,

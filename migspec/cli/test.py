@@ -67,7 +67,7 @@ def command(
         results.append((spec, tuple(outcomes), problems))
     if output_format == "json":
         print(report_json(results, examples, seed))
-    elif output_format == "full" and not quiet:
+    elif output_format == "full" and not quiet and any(outcomes for _, outcomes, _ in results):
         total = summary([one for _, outcomes, _ in results for one in outcomes])
         print(f"{', '.join(specs)}: {total}", file=sys.stderr)
     return exit_code(every)

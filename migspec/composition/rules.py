@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from migspec.composition.middle import Middle, Names, definitions, meeting, renamed
 from migspec.diagnostics import Diagnostic, Label
-from migspec.patterns import capture_names
+from migspec.patterns import capture_names, text_of
 from migspec.rules import Program, Rule
 from migspec.syntax import tree
 from migspec.text import Span
@@ -81,8 +81,16 @@ class _Work:
                 self._refuse("`slots` are not composed", rule.statement, "write them in the spec that uses the composition")
             if program.cast_all is not None:
                 self.problems.append(_unsaid("`cast` alone is not composed", program.cast_all, "write `cast` behind each rule"))
+            for rule in program.rules:
+                form = _of_two_kernels(rule, program)
+                if form is not None:
+                    self._refuse(
+                        f"`{form}` may be of a second kernel that it does not name", rule.statement, "name both kernels"
+                    )
         for rule in self.first.rules:
             self._take_in(rule)
+        if self.problems:  # what follows would be about what is missing now
+            return
         consumers = [rule for rule in self.second.rules if rule.kind not in ("keep", "fill")]
         done: set[int] = set()
         for place, rule in enumerate(consumers):
@@ -263,6 +271,18 @@ class _Work:
     def _refuse(self, message: str, statement: tree.Statement, way: str) -> None:
         helps = (f"{way}, or apply the two specs one after the other",)
         self.problems.append(Diagnostic("MIG703", message, Label(statement.span), helps=helps))
+
+
+def _of_two_kernels(rule: Rule, program: Program) -> str | None:
+    """The short form of a rule with one name on either side, where the interface has a recurrent kernel beside the one that is named."""
+    body = rule.statement.body
+    form = next((op.word for op in getattr(body, "ops", ()) if op.word in ("split_gates", "concat_gates")), None)
+    if form is None or not isinstance(body, tree.Move) or len(body.sources.patterns) > 1 or len(body.targets.patterns) > 1:
+        return None
+    side, names = ("target", body.targets) if form == "split_gates" else ("source", body.sources)
+    sibling = replace(names.patterns[0], segments=(*names.patterns[0].segments[:-1], (tree.Plain("recurrent_kernel"),)))
+    declared = {text_of(name) for line, _ in program.interface if line.side == side for name in line.names}
+    return form.replace("_", " ") if text_of(sibling) in declared else None
 
 
 def _unsaid(message: str, place: Span, way: str, steps: Sequence[_Step] = ()) -> Diagnostic:

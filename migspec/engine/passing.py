@@ -17,6 +17,9 @@ from migspec.formats.base import Extent, HoldingWriter, Writer, write_many
 _BAND = 1 << 20
 """What was just read is still in the cache when it is written."""
 
+_HELD = 16 << 20
+"""Where the writer has the memory, nothing is written from a cache: fewer and longer bands leave the other threads alone."""
+
 
 class Passer:
     """Passes values on, for one thread, through memory that is used again: at most `most` bytes of it."""
@@ -35,7 +38,7 @@ class Passer:
         checksum = self._sources.checksum(read, extent)
         held = None if self._holding is None else self._holding.memory(name)
         element = itemsize(read.dtype)
-        room = max(1, min(self._most, _BAND) // element) * element
+        room = max(1, min(self._most, _BAND if held is None else _HELD) // element) * element
         for start in range(0, extent.length, room):
             self._watch.heed()
             length = min(room, extent.length - start)

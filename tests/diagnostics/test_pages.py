@@ -27,7 +27,7 @@ LISTED = [
         range(101, 117),
         range(201, 220),
         range(301, 308),
-        range(401, 415),
+        range(401, 416),
         range(501, 519),
         range(601, 609),
         range(701, 707),

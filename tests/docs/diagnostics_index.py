@@ -24,7 +24,7 @@ _INTRODUCTION = """\
 Every finding has a code. `migspec explain CODE` prints its page: what it means, an example, how to mend it. The pages lie in
 [`migspec/diagnostics/pages/`](../migspec/diagnostics/pages/). A code is never used again for something else.
 
-Most are errors. MIG407 and MIG411 are warnings and MIG410 is a note: these do not stop a migration, and the plan carries them.
+Most are errors. MIG407, MIG411 and MIG415 are warnings and MIG410 is a note: these do not stop a migration, and the plan carries them.
 MIG201 and MIG202 become warnings with `--allow`. MIG605 to MIG608 are notes: they say why outputs differ.
 """
 
