@@ -14,6 +14,7 @@ from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.ops import WORDS, OpError, Remap, Word
 from migspec.pattern_parts import is_number
 from migspec.patterns import (
+    capture_names,
     conflicting_constraints,
     constraints_of,
     numeric_captures,
@@ -134,6 +135,7 @@ class _Resolver:
                     and self._constraints_agree(patterns)
                     and self._ranges_hold(sources, targets)
                     and self._numbers_agree(sources, targets)
+                    and self._unstacked_by_name(ops, sources, targets)
                 )
                 operations = self._operations(ops, names)
                 if operations is None or not sound:
@@ -238,6 +240,19 @@ class _Resolver:
                     helps=("write one rule for each choice",),
                 )
                 return False
+        return True
+
+    def _unstacked_by_name(self, ops: tuple[tree.Op, ...], sources: tree.PatternList, targets: tree.PatternList) -> bool:
+        """Several `unstack`s for several captures say which is of which."""
+        old, new = (dict.fromkeys(name for one in side.patterns for name in capture_names(one)) for side in (sources, targets))
+        own = [name for name in new if name not in old]
+        unnamed = [op for op in ops if op.word == "unstack" and op.argument("capture") is None]
+        if len(unnamed) > 1 and len(own) > 1:
+            message = f"which of {' and '.join(f'`{{{name}}}`' for name in own)} each `unstack` is of is left unsaid"
+            named = "  ".join(f"unstack {{{name}}} {op.argument('axis')}" for name, op in zip(own, unnamed, strict=False))
+            helps = (f"name them: `{named}`, if the first axis is that of the first capture",)
+            self._report("MIG111", message, unnamed[0].span, (), helps)
+            return False
         return True
 
     def _operations(self, ops: tuple[tree.Op, ...], names: Names) -> tuple[Operation, ...] | None:

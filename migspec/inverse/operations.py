@@ -57,36 +57,25 @@ class Sides:
         """The captures of the sources alone, the slowest first."""
         return _alone(self.sources, self.targets)
 
-    def spread(self) -> list[str]:
-        """The captures of the targets alone, the slowest first."""
-        return _alone(self.targets, self.sources)
-
 
 def turned_around(
     operations: Sequence[Operation], ops: Sequence[tree.Op], sides: Sides
 ) -> tuple[list[tree.Op], list[Rounding]]:
     """The ops that undo these, and what of them comes back rounded. Raises `NoInverse`."""
-    spread = sides.spread()
     result: list[tree.Op] = []
     rounding: list[Rounding] = []
     waiting: list[tree.Op] = []  # what names a gate, until the inverse of the `gates` before it has named them
-    unnamed = sum(op.word == "unstack" and op.argument("capture") is None for op in ops)
-    named = 1 < len(spread) == unnamed  # each `unstack` is of one capture, in their order
-    _refuse_groups(ops, sides, named=named)
+    _refuse_groups(ops, sides)
     for place in range(len(ops) - 1, -1, -1):
         op, word = ops[place], operations[place].word
-        if op.word == "unstack" and named:
-            result.append(tree.Op("stack", (("axis", op.argument("axis")), ("capture", spread.pop())), op.span))
-        else:
-            undone = _undone(op, word)
-            needs_blocks = (op.word == "add" and op.argument("gate") is not None) or (
-                op.word in _BY_BLOCKS and _is_by_blocks(ops, place)
-            )
-            # What changes values changes them in its own turn: `scale` behind `add` is undone before it, so it waits as well.
-            (waiting if needs_blocks or (waiting and op.word in _VALUES) else result).extend(undone)
-            if op.word in _GATES:
-                result.extend(waiting)
-                waiting = []
+        needs_blocks = (op.word == "add" and op.argument("gate") is not None) or (
+            op.word in _BY_BLOCKS and _is_by_blocks(ops, place)
+        )
+        # What changes values changes them in its own turn: `scale` behind `add` is undone before it, so it waits as well.
+        (waiting if needs_blocks or (waiting and op.word in _VALUES) else result).extend(_undone(op, word))
+        if op.word in _GATES:
+            result.extend(waiting)
+            waiting = []
         rounding.extend(_rounding(op, word))
     return [*result, *waiting], rounding
 
@@ -125,7 +114,7 @@ def _hides_blocks(ops: Sequence[tree.Op]) -> bool:
     return isinstance(grown, tuple) and any(isinstance(one, tuple) and not set(one) & set(grown) for one in shapes)
 
 
-def _refuse_groups(ops: Sequence[tree.Op], sides: Sides, *, named: bool) -> None:
+def _refuse_groups(ops: Sequence[tree.Op], sides: Sides) -> None:
     """Raise `NoInverse` where an op takes several tensors apart: what joins their parts again joins those of all of them into one.
 
     The variables that a capture gathers may be one alone (Keras' numbering, `{_b}`, often is). So it is taken for one, as long as nothing
@@ -133,13 +122,10 @@ def _refuse_groups(ops: Sequence[tree.Op], sides: Sides, *, named: bool) -> None
     """
     bundled = sides.bundled()
     several = len(sides.sources) > 1
-    unstacked = False
     stacked = 0
     for op in ops:
         if op.word in _PARTING:
-            # `stack {e}` joins the parts of each group again.
-            grouped = op.argument("capture") is not None or (named and unstacked and op.word == "unstack")
-            if several and not grouped:
+            if several and op.argument("capture") is None:  # `stack {e}` joins the parts of each group again
                 raise NoInverse(
                     f"`{op.word}` of several tensors leaves parts that no op joins again group by group",
                     op.span,
@@ -147,7 +133,7 @@ def _refuse_groups(ops: Sequence[tree.Op], sides: Sides, *, named: bool) -> None
                     if op.word == "split"
                     else "name the capture of the targets that it takes apart, as in `unstack {e} 0`, or write one rule for each tensor",
                 )
-            several, unstacked = True, unstacked or (op.word == "unstack" and not several)
+            several = True
         elif op.word in _JOINING or (op.word == "stack" and op.argument("capture") is None):
             several = False
         elif op.word == "stack":

@@ -62,11 +62,11 @@ def test_of_several_captures_the_first_written_varies_slowest(layers, experts, o
 
 @given(layers=st.integers(1, 3), experts=st.integers(1, 3), data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_unstacked_twice_the_first_capture_varies_slowest(layers, experts, data) -> None:
+def test_unstacked_twice_by_name(layers, experts, data) -> None:
     grid = list(product(range(layers), range(experts)))
     target = shuffled("new", [Variable(f"l/{i}/e/{e}", (2,), "float32") for i, e in grid], data.draw)
     source = VariableMap.of("old", [Variable("moe", (layers, experts, 2), "float32")])
-    values, made = migrated(compiled("rename moe -> l/{i}/e/{e}  unstack 0  unstack 0", source, target))
+    values, made = migrated(compiled("rename moe -> l/{i}/e/{e}  unstack {i} 0  unstack {e} 0", source, target))
     for i, e in grid:
         assert (made[f"l/{i}/e/{e}"] == values["moe"][i, e]).all()
 

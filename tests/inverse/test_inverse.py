@@ -116,7 +116,7 @@ EXACT = {
     ),
     "a cast from": ("rename a -> b  cast from float16", "a [2] float16", "b [2] float32"),
     "two unstacks": (
-        "rename b -> l{i}/e{e}  unstack 1  unstack 0  transpose",
+        "rename b -> l{i}/e{e}  unstack {i} 1  unstack {e} 0  transpose",
         "b [3, 2, 3, 2] float32",
         "\n".join(f"l{i}/e{e} [2, 3] float32" for i in range(2) for e in range(3)),
     ),

@@ -250,14 +250,6 @@ def test_a_spec_of_the_library_is_itself_again(name: str) -> None:
     assert inverted(inverted(formatted)) == formatted
 
 
-def test_two_unstacks_without_names_get_them() -> None:
-    """The one thing that is not written as it was: which `unstack` is of which capture is said behind the first way back."""
-    spec = "rename b -> l{i}/e{e}  unstack 1  unstack 0\n"
-    named = "rename b -> l{i}/e{e}  unstack {i} 1  unstack {e} 0\n"
-    assert inverted(inverted(spec)) == named
-    assert inverted(inverted(named)) == named
-
-
 def test_the_axis_is_written_as_it_was() -> None:
     for axis in ("rows", "0", "columns", "-1"):
         spec = f"rename a -> b, c  split {axis} [2, 3]\n"
