@@ -74,6 +74,8 @@ def open_reader(path: str) -> Reader:
     try:
         is_folder, is_there = place.is_dir(), path != "" and place.exists()
         if path != "" and is_bundle(path):
+            if is_folder:
+                _refuse_a_second(place)
             return open_bundle(path)
         if path != "" and find_shards(path):
             return _open("tensorflow-v1", path)
@@ -201,6 +203,19 @@ def _open_folder(place: Path) -> Reader:
     if (inside := checkpoint_in(place)) is not None:
         return open_reader(inside)
     raise _not_recognised(str(place), _folder(place))
+
+
+def _refuse_a_second(place: Path) -> None:
+    """MIG502 if a folder holds safetensors files beside a TensorFlow checkpoint, and nothing says that the latter is the one to open."""
+    from migspec.formats.checkpoint_state import STATE_FILE
+
+    said = (place / STATE_FILE, place / "saved_model.pb", place / "saved_model.pbtxt")
+    other = next(iter(sorted(place.glob("*.safetensors"))), None)
+    if other is None or any(file.is_file() for file in said):
+        return
+    message = f"the folder `{place}` holds a TensorFlow checkpoint and a safetensors one"
+    index = next(iter(sorted(place.glob("*.index"))), place / "variables")
+    raise file_error("MIG502", str(place), message, helps=[f"name the one that you mean: `{index}` or `{other}`"])
 
 
 def _folder(place: Path) -> Foreign:

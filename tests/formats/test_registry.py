@@ -128,6 +128,21 @@ def test_what_kind_an_hdf5_file_is(tmp_path: Path, place: str, attributes: dict[
     reader.close()
 
 
+def test_a_folder_with_two_kinds_of_checkpoint(tmp_path: Path) -> None:
+    writer = create_writer(Destination(str(tmp_path / "old.ckpt")), VARIABLES, format="tensorflow-bundle")
+    writer.write("a", 0, memoryview(bytes(8)))
+    writer.commit()
+    assert open_reader(str(tmp_path)).format == "tensorflow-bundle"
+    save_safetensors(tmp_path / "new.safetensors")
+    refused = refusal(tmp_path)
+    assert refused.code == "MIG502"
+    assert refused.helps == (
+        f"name the one that you mean: `{tmp_path / 'old.ckpt.index'}` or `{tmp_path / 'new.safetensors'}`",
+    )
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "old.ckpt"\n')
+    assert open_reader(str(tmp_path)).format == "tensorflow-bundle", "the state file says which"
+
+
 def test_folders(tmp_path: Path) -> None:
     assert refusal(tmp_path).code == "MIG502"
     save_npz(tmp_path / "inside.npz")
