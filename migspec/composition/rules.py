@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from migspec.composition.middle import Middle, Names, definitions, meeting, renamed
+from migspec.composition.undone import without_undone
 from migspec.diagnostics import Diagnostic, Label
 from migspec.patterns import capture_names, text_of
 from migspec.rules import Program, Rule
@@ -184,7 +185,12 @@ class _Work:
             self._emit(steps, [rule], steps[0].ops)
             return {place}
         self.problems.append(
-            _unsaid("no one rule says what these rules do one after the other", rule.span, "write these rules by hand", steps)
+            _unsaid(
+                "no one rule is known to say what these rules do one after the other",
+                rule.span,
+                "write these rules by hand",
+                steps,
+            )
         )
         return {place}
 
@@ -224,7 +230,8 @@ class _Work:
             return
         targets = tree.PatternList(tuple(pattern for rule in rules for pattern in _targets(rule)))
         self._refuse_other_meanings(ops, rules[0], steps)
-        theirs = tuple(_op(op, self.middle.names) for op in map(self._relabelled, _ops(rules[0])))
+        ops, theirs = without_undone(ops, steps[0].rule.operations, _ops(rules[0]), rules[0].operations)
+        theirs = tuple(_op(op, self.middle.names) for op in map(self._relabelled, theirs))
         word = "copy" if any(rule.kind == "copy" for rule in rules) else "rename"
         self.bodies.append(tree.Move(word, sources, targets, (*ops, *theirs), optional))  # type: ignore[arg-type]
 

@@ -238,12 +238,12 @@ def text_of(spec: str) -> Text:
     [
         (SPLIT, FAMILY, "MIG704", "makes no"),
         (SPLIT, SPLIT, "MIG704", "takes no"),
-        (SPLIT, DROPPED, "MIG703", "no one rule"),
+        (SPLIT, DROPPED, "MIG703", "no one rule is known"),
         (ONE, ONE.replace("source k [m, n]", "source k [2 * a, b]").replace("m, n", "a, b").replace("[n, m]", "[b, 2 * a]"), "MIG704", ""),
         (ONE, ONE.replace("source k [m, n]", "source k [3, 4]").replace("[n, m]", "[4, 3]").replace("size m, n\n", ""), "MIG704", ""),
         (ONE, ONE.replace("m, n", "n, n").replace("size n, n", "size n").replace("[n, m]", "[n, n]"), "MIG704", ""),
         ("rename a -> b\n", SPLIT, "MIG704", "no interface"),
-        (SPLIT, SWAPPED.replace("rename b -> right  gates icfo -> ifco  transpose", "rename b -> right  transpose"), "MIG703", "no one rule"),
+        (SPLIT, SWAPPED.replace("rename b -> right  gates icfo -> ifco  transpose", "rename b -> right  transpose"), "MIG703", "no one rule is known"),
         (SPLIT.replace("[n, 4 * m]\ntarget b", "[n, 4 * m, 1]\ntarget b"), SWAPPED, "MIG704", "axes"),
         ("use tf1/dense  a -> b\nsource a/kernel [2, 2]\ntarget b/kernel [2, 2]\n", HEADS.replace(" w ", " b/kernel "), "MIG703", "uses others"),
         (SPLIT + "rename [", SWAPPED, "MIG101", ""),
@@ -263,6 +263,37 @@ def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, 
     assert {one.code for one in refused.value.diagnostics} == {code}
     assert any(words in one.message for one in refused.value.diagnostics)
     assert all(one.helps or code == "MIG704" for one in refused.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("ops", "others", "left"),
+    [
+        ("transpose", "transpose", "rename a -> c"),
+        ("transpose 0 2 1", "transpose 0 2 1", "rename a -> c"),
+        ("transpose 1 2 0", "transpose 1 2 0", "rename a -> c  transpose 1 2 0  transpose 1 2 0"),
+        ("transpose 1 2 0", "transpose 2 0 1", "rename a -> c"),
+        ('flip 1  rearrange "a b c -> c a b"', 'rearrange "c a b -> a b c"  flip 1', "rename a -> c"),
+        ('rearrange "a b c -> c a b"', 'rearrange "x b y -> b y x"', 'rename a -> c  rearrange "a b c -> c a b"  rearrange "x b y -> b y x"'),
+        ("flip 1  transpose", "transpose  flip 0", "rename a -> c  flip 1  flip 0"),
+        ("gates icfo -> ifco", "gates ifco -> icfo  scale 2.0", "rename a -> c  scale 2.0"),
+        ("gates icfo -> ifco", "gates ifco -> icfo  add 1.0 to f", "rename a -> c  gates icfo -> ifco  gates ifco -> icfo  add 1.0 to f"),
+        ("scale 2.0", "scale 0.5", "rename a -> c  scale 2.0  scale 0.5"),
+    ],
+)  # fmt: skip
+def test_what_the_second_undoes_is_left_out(ops: str, others: str, left: str) -> None:
+    cube = "[4, 4, 4]"
+    first = Text("a.mig", f"source a {cube}\ntarget b {cube}\nrename a -> b  {ops}\n")
+    second = Text("b.mig", f"source b {cube}\ntarget c {cube}\nrename b -> c  {others}\n")
+    assert " ".join(compose(first, second).content.splitlines()[-1].split()) == " ".join(left.split())
+
+
+@pytest.mark.parametrize("spec", ["tf1/dense", "torch/conv_2d", "keras2/cudnn_gru", "onnx/gru", "tf1/conv_2d"])
+def test_a_spec_then_its_inverse(spec: str) -> None:
+    text = read_spec(spec)
+    written = compose(text, invert(text).text).content
+    rules = [line for line in written.splitlines() if line.startswith(("rename", "same"))]
+    assert rules
+    assert not any(word in rule for rule in rules for word in ("transpose", "permute", "gates")), written
 
 
 def test_what_the_composition_does_not_use_is_left_out() -> None:
