@@ -2,7 +2,8 @@
 
 A model in memory may be compiled or not, and most migrations of weights need not know. So a spec that does not speak of a model's
 optimizer does not see its variables: they keep their values, or stay behind. One that does speak of it answers for all of them, as
-for those of a file. A spec speaks of an optimizer by `slots`, or by a name or pattern that fits variables of the optimizer alone.
+for those of a file. A spec speaks of an optimizer by `slots`, or by a name or pattern that fits variables of the optimizer alone, in a
+rule, a `use` or a line of its interface.
 """
 
 from __future__ import annotations
@@ -51,3 +52,6 @@ def _patterns(program: Program, word: str) -> Iterator[Pattern]:
         prefix = mounted.use.source if word == "source" else mounted.use.target
         if prefix is not None:
             yield composed(prefix, _REST)
+    for line, _ in program.interface:
+        if line.side == word:
+            yield from line.names

@@ -127,6 +127,13 @@ def test_a_failure_at_any_variable_changes_neither_weights_nor_optimizer(monkeyp
     restores_after_each_failure(live, monkeypatch, type(model.variables[0]), "_direct_assign", ValueError("no"))
 
 
+def test_a_line_of_the_interface_speaks_of_it(tmp_path: Path) -> None:
+    old, new = network(adam(0.5), trained=3), network(adam(0.25))
+    interface = "".join(f"{side} adam/iteration []\n" for side in ("source", "target"))
+    compiled(tmp_path, f"{interface}same **\n", old, new).apply()
+    assert state_of(new) == state_of(old)
+
+
 SAME_WEIGHTS = ["same **", "rename {layer}/{name} -> {layer}/{name}", "rename */kernel -> */kernel\nrename **/bias -> **/bias"]
 
 
