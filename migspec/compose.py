@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from migspec.compiler import check_spec, sound_program
 from migspec.composition.rules import composed
-from migspec.diagnostics import Severity, SpecError, file_error
+from migspec.diagnostics import Diagnostic, Severity, SpecError, file_error
 from migspec.rules import Program
 from migspec.syntax.format import format_spec
 from migspec.text import Text
@@ -25,16 +25,23 @@ def compose(first: Text, second: Text) -> Text:
         raise SpecError(list(result.problems))
     heading = f"# {_name(first)}, then {_name(second)}\n"
     text = Text(f"{_name(first)}, {_name(second)}", heading + format_spec(result.spec))
-    errors = [one for one in check_spec(text).diagnostics if one.severity is Severity.ERROR]
+    errors = _errors(text)
     if errors:
+        own = [error for one in (first, second) for error in _errors(one)]
+        if own:
+            raise SpecError(own)
         raise file_error(
             "MIG704",
             second.name,
-            f"what `{_name(first)}` makes is not what `{_name(second)}` takes, whatever the sizes",
+            f"what `{_name(first)}` makes is not what `{_name(second)}` takes, at all sizes or at some",
             notes=[f"composed, they give: {errors[0].message}", *errors[0].notes],
             helps=["apply the two specs one after the other: that says where they differ"],
         )
     return text
+
+
+def _errors(text: Text) -> list[Diagnostic]:
+    return [one for one in check_spec(text).diagnostics if one.severity is Severity.ERROR]
 
 
 def _reusable(text: Text) -> Program:

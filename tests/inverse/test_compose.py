@@ -254,6 +254,7 @@ def text_of(spec: str) -> Text:
         (DRAWN, PLAIN, "MIG703", "random"),
         (GROWN, DRAWN, "MIG703", "random"),
         (PLAIN + "cast\n", PLAIN, "MIG703", "`cast` alone"),
+        (SPLIT, SWAPPED.replace("gates icfo -> ifco  transpose", "gates icfo -> ifco"), "MIG301", "shapes differ"),
         (KEPT, JOINED.replace("h", "x").replace("size x, x", "size x"), "MIG704", "is both"),
     ],
 )  # fmt: skip
@@ -262,7 +263,7 @@ def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, 
         compose(Text("one.mig", first.lstrip()), Text("two.mig", second.lstrip()))
     assert {one.code for one in refused.value.diagnostics} == {code}
     assert any(words in one.message for one in refused.value.diagnostics)
-    assert all(one.helps or code == "MIG704" for one in refused.value.diagnostics)
+    assert all(one.helps or code in ("MIG704", "MIG301") for one in refused.value.diagnostics)
 
 
 @pytest.mark.parametrize(
