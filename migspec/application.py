@@ -32,7 +32,7 @@ Progress: TypeAlias = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `apply` is asked for; see `Migration.apply`."""
+    """What `apply` is asked for; see `Migration.apply`. `reading` are files that are read besides those that the plan names."""
 
     out: str | None
     format: str | None = None
@@ -41,6 +41,7 @@ class Request:
     verify: bool = False
     checksum: bool = False
     shard_size: int | None = None
+    reading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def steps_of(plan: Plan, source: Reader, target: Reader, request: Request) -> tu
     destination = None
     if request.out is not None:
         chosen = format_of(request.out, request.format, target)
-        reading = (*read_places(source), *read_places(target))
+        texts = (one.label for one in (*plan.specs, *plan.vocabularies))
+        reading = (*read_places(source), *read_places(target), *texts, *request.reading)
         destination = Destination(request.out, request.overwrite, request.sync, reading)
         refuse_output(destination, chosen, request.shard_size)
         refuse_checksums(destination, wanted=request.checksum)

@@ -9,7 +9,7 @@ from migspec.bind.sugar import short_form_helps
 from migspec.bind.types import Instance
 from migspec.diagnostics import Diagnostic, Label
 from migspec.expression import size_of
-from migspec.ops import Bundle, Tensor, Wanted, shape_text
+from migspec.ops import Bundle, Remap, Tensor, Wanted, shape_text
 from migspec.ops.axes import reordering, unpermuted
 from migspec.ops.values import refused_cast
 from migspec.text import Span
@@ -128,7 +128,10 @@ def _axes(shape: tuple[int, ...]) -> str:
 
 
 def _without_ops_helps(instance: Instance, target: Variable) -> tuple[str, ...]:
-    """That the ops are what is wrong, where the source has the target's shape without them."""
+    """That the ops are what is wrong, where the source has the target's shape without them. Not of `remap`, which is there for the order
+    of the rows: its files are wrong."""
+    if any(operation.word.word == "remap" for operation in instance.operations):
+        return ()
     if not instance.operations or len(instance.sources) != 1 or instance.sources[0].variable.shape != target.shape:
         return ()
     ops = " ".join(operation.span.content for operation in instance.operations)
@@ -156,7 +159,13 @@ def _split_helps(instance: Instance) -> tuple[str, ...]:
 
 
 def _token_helps(instance: Instance, target: Variable) -> tuple[str, ...]:
-    """`remap`, for an embedding of another vocabulary: `pad` and `crop` fit as well, and may give a token another one's row."""
+    """`remap`, for an embedding of another vocabulary: `pad` and `crop` fit as well, and may give a token another one's row. Where there is
+    a `remap`, that its new file may be another one."""
+    for word in (operation.word for operation in instance.operations):
+        if isinstance(word, Remap):
+            tokens = len(word.between.new.tokens)
+            what = f"{tokens} token{'' if tokens == 1 else 's'} in `{word.new_file}`"
+            return (f"{what}: name the vocabulary of the target, or say with `oov` how many places more there are",)
     if instance.operations or len(instance.sources) != 1 or len(target.shape) != 2:
         return ()
     source = instance.sources[0].variable

@@ -82,7 +82,7 @@ def command(
     try:
         with ThreadPoolExecutor(jobs) as executor:
             line = None if quiet else progress_line()
-            request = Request(out, format_name, force, not no_sync, verify, checksum, shard_size)
+            request = Request(out, format_name, force, not no_sync, verify, checksum, shard_size, (spec,))
             for step in migration.steps(request):
                 with line.step(step.label, step.nbytes()) if line else nullcontext():
                     step.run(executor if jobs > 1 else None, line)

@@ -56,6 +56,13 @@ def meeting(first: Program, second: Program) -> Middle:
             message = f"`{text_of(line.names[0])}` has {len(line.dims)} axes in `{first.text.name}` and {len(other.dims)} here"
             problems.append(Diagnostic("MIG704", message, Label(place.span), (Label(statement.span, "made here"),)))
             continue
+        lost = _lost_dtype(line, other, first)
+        if lost is not None:
+            message = f"`{text_of(line.names[0])}` is {lost} between the two specs, which one spec does not say"
+            way = f"write {lost} behind each `source` line of the first spec as well, and in both lines that meet"
+            problems.append(
+                Diagnostic("MIG704", message, Label(place.span), (Label(statement.span, "made here"),), helps=(way,))
+            )
         pairs += [(theirs, ours, place) for theirs, ours in zip(other.dims, line.dims, strict=True)]
         if other.family is not None and line.family is not None:
             pairs.append((other.family[1], line.family[1], place))
@@ -66,6 +73,7 @@ def meeting(first: Program, second: Program) -> Middle:
         if len(names) == known:
             break
     problems += _two_things(pairs, names)
+    problems += _fixed(pairs, first, second)
     for number, (line, statement) in enumerate(wanted):
         if number not in used and not line.if_present:
             message = f"`{first.text.name}` makes no `{text_of(line.names[0])}`, which `{second.text.name}` needs"
@@ -121,6 +129,43 @@ def _two_things(pairs: Iterable[tuple[tree.Arithmetic, tree.Arithmetic, tree.Sta
                 Label(statement.span),
                 helps=("if the two are always equal, give them one name there",),
             )
+
+
+def _fixed(
+    pairs: Iterable[tuple[tree.Arithmetic, tree.Arithmetic, tree.Statement]], first: Program, second: Program
+) -> Iterator[Diagnostic]:
+    """Errors for lengths that the second spec has settled and the first has not, or otherwise: the composition would take others."""
+    for theirs, ours, statement in pairs:
+        settled, made = _constant(theirs, second), _constant(ours, first)
+        if settled is not None and settled != made:
+            yield Diagnostic(
+                "MIG704",
+                f"a length that is `{arithmetic_text(ours)}` in the first spec is {settled} here",
+                Label(statement.span),
+                helps=(f"write {settled} in the first spec as well, or give it a `size` without a value here",),
+            )
+
+
+def _constant(expression: tree.Arithmetic, program: Program) -> int | None:
+    """What a length is in every use of a spec; None if that differs."""
+    values: dict[str, int | float] = {}
+    try:
+        for name, definition in program.sizes.items():  # a size is defined by those before it
+            if definition.value is not None and _is_known(definition.value, values):
+                values[name] = arithmetic.value_of(definition.value, values)
+        return int(arithmetic.value_of(expression, values)) if _is_known(expression, values) else None
+    except ZeroDivisionError:
+        return None
+
+
+def _is_known(expression: tree.Arithmetic, values: Mapping[str, int | float]) -> bool:
+    return all(one.name in values for one in arithmetic.references(expression))
+
+
+def _lost_dtype(line: tree.Interface, other: tree.Interface, first: Program) -> str | None:
+    """A dtype that only the lines in the middle tell of, which are in no line of the composition."""
+    kept = all(one.dtype == line.dtype for one, _ in first.interface if one.side == "source") or line.dtype is None
+    return None if kept and line.dtype == other.dtype else line.dtype or other.dtype
 
 
 def _named(first: Program, second: Program, found: Mapping[str, tree.Arithmetic]) -> Names:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from migspec.composition.long_forms import in_long_forms
 from migspec.composition.middle import Middle, Names, definitions, meeting, renamed
 from migspec.composition.undone import without_undone
 from migspec.diagnostics import Diagnostic, Label
@@ -20,6 +21,7 @@ _ONE_BY_ONE = frozenset(
     | {"repeat", "remap", "add", "scale", "cast", "as_is"}
 )
 """The ops that change each tensor of a bundle for itself."""
+_SHORT_FORMS = ("split_gates", "concat_gates")
 _SHAPED = ("reshape", "crop", "pad")
 _IN_PLACE = frozenset({"gates", "add", "scale", "cast", "as_is", "flip", "rope"})
 
@@ -88,6 +90,9 @@ class _Work:
                     self._refuse(
                         f"`{form}` may be of a second kernel that it does not name", rule.statement, "name both kernels"
                     )
+                elif _is_unclear(rule):
+                    self._refuse("a short form without both orders, or of several tensors", rule.statement, "write it out")
+        self.first, self.second = in_long_forms(self.first), in_long_forms(self.second)
         for rule in self.first.rules:
             self._take_in(rule)
         if self.problems:  # what follows would be about what is missing now
@@ -283,13 +288,19 @@ class _Work:
 def _of_two_kernels(rule: Rule, program: Program) -> str | None:
     """The short form of a rule with one name on either side, where the interface has a recurrent kernel beside the one that is named."""
     body = rule.statement.body
-    form = next((op.word for op in getattr(body, "ops", ()) if op.word in ("split_gates", "concat_gates")), None)
+    form = next((op.word for op in getattr(body, "ops", ()) if op.word in _SHORT_FORMS), None)
     if form is None or not isinstance(body, tree.Move) or len(body.sources.patterns) > 1 or len(body.targets.patterns) > 1:
         return None
     side, names = ("target", body.targets) if form == "split_gates" else ("source", body.sources)
     sibling = replace(names.patterns[0], segments=(*names.patterns[0].segments[:-1], (tree.Plain("recurrent_kernel"),)))
     declared = {text_of(name) for line, _ in program.interface if line.side == side for name in line.names}
     return form.replace("_", " ") if text_of(sibling) in declared else None
+
+
+def _is_unclear(rule: Rule) -> bool:
+    """Whether a rule has a short form that goes by what it is bound to."""
+    forms = [op for op in _ops(rule) if op.word in _SHORT_FORMS]
+    return bool(forms) and (_spread(rule) or any(None in (op.argument("old"), op.argument("new")) for op in forms))
 
 
 def _unsaid(message: str, place: Span, way: str, steps: Sequence[_Step] = ()) -> Diagnostic:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from migspec.rules import Operation
 from migspec.syntax import tree
 
-_UNDOABLE = frozenset({"transpose", "permute", "rearrange", "flip", "gates", "rope"})
-"""The ops whose inverse is one op with arguments that need no size: equal words mean the same in both specs."""
+_UNDOABLE = frozenset({"transpose", "permute", "flip", "gates"})
+"""The ops whose inverse is one op without a size in it: equal words mean the same in both specs. (The labels of `rearrange` may be sizes.)"""
 _BY_BLOCKS = frozenset({"pad", "crop", "add"})
 """The ops that look for the `gates` before them."""
 

@@ -140,7 +140,7 @@ def _refuse_groups(ops: Sequence[tree.Op], sides: Sides) -> None:
             stacked += 1
             several = stacked < len(bundled) or len(sides.sources) > 1
         elif op.word in _SHORT_FORMS and len(sides.sources) + len(sides.targets) == 3:  # the rows of two, in one
-            several = op.word == "split_gates"
+            several = op.word == "split_gates" and not any(one.word == "split" for one in ops)
 
 
 def _undone(op: tree.Op, word: Word) -> list[tree.Op]:

@@ -116,6 +116,10 @@ class Pad:
         return (Crop(tuple(tree.Number(length) for length in shapes.pop())),)
 
 
+_MOST_TIMES = 1 << 20
+"""Each time is a part of the expression: more of them are a slip of the pen, and would fill the memory."""
+
+
 @word
 @dataclass(frozen=True, slots=True)
 class Repeat:
@@ -139,6 +143,9 @@ class Repeat:
                 "`repeat` needs a number of times of at least 1",
                 helps=("1 leaves the tensor as it is, 2 doubles it",),
             )
+        if count > _MOST_TIMES:
+            message = f"`repeat` takes a number of times up to {_MOST_TIMES:,}, not {count:,}"
+            raise OpError("MIG302", message, helps=("1 leaves the tensor as it is, 2 doubles it",))
         return each(bundle, lambda tensor: self._apply(tensor, count))
 
     def _apply(self, tensor: Tensor, count: int) -> Tensor:

@@ -360,8 +360,11 @@ def _floats_only(tensor: Tensor, what: str) -> None:
 def _in_range(tensor: Tensor, value: float, what: str) -> None:
     """`add` and `scale` compute in the dtype at their place, so their value must be one that it has."""
     if not dtypes.holds(tensor.dtype, value):
+        wider = tensor.dtype != "float32" and dtypes.holds("float32", value)
         raise OpError(
             "MIG409",
             f"{value} is beyond what {tensor.dtype} holds: `{what}` would make infinities",
-            helps=("put `cast float32` before it, and `cast` behind it",),
+            helps=(
+                "put `cast float32` before it, and `cast` behind it" if wider else f"give it a value that {tensor.dtype} has",
+            ),
         )

@@ -344,3 +344,22 @@ def test_python_says_the_same(folder: Path) -> None:
     api.compile("good.mig", "old.npz", "new.npz").apply("python.npz")
     assert migspec(*GOOD, "-o", "shell.npz").code == 0
     assert (folder / "python.npz").read_bytes() == (folder / "shell.npz").read_bytes()
+
+
+@pytest.mark.parametrize("read", ["outer.mig", "inner.mig", "old.txt", "plan.json"])
+def test_no_file_that_is_read_is_overwritten(folder: Path, read: str) -> None:
+    (folder / "outer.mig").write_text("use inner.mig a -> b\n")
+    (folder / "inner.mig").write_text(
+        'source e [2, 3]\ntarget e [2, 3]\nrename e -> e  remap rows from "old.txt" to "new.txt"\n'
+    )
+    (folder / "old.txt").write_text("one\ntwo\n")
+    (folder / "new.txt").write_text("two\none\n")
+    numpy.savez(folder / "a.npz", **{"a/e": numpy.ones((2, 3))})
+    numpy.savez(folder / "b.npz", **{"b/e": numpy.ones((2, 3))})
+    sides = ("-s", "a.npz", "-t", "b.npz")
+    assert migspec("plan", "outer.mig", *sides, "-o", "plan.json").code == 0
+    before = listing(folder)
+    for spec in ("plan.json",) if read == "plan.json" else ("outer.mig", "plan.json"):
+        finished = migspec("apply", spec, *sides, "-o", read, "--format", "npz", "--force")
+        assert (finished.code, "MIG507" in finished.err) == (2, True), finished.err
+    assert listing(folder) == before

@@ -64,6 +64,7 @@ target extra [c]
 rename w -> w  transpose  scale factor
 fill extra with factor
 """
+FREE = "size n\nsource a [n, 3]\ntarget b [n, 3]\nrename a -> b\n"
 DROPPED = """
 size n, m
 source a [n, 4 * m]
@@ -254,6 +255,11 @@ def text_of(spec: str) -> Text:
         (DRAWN, PLAIN, "MIG703", "random"),
         (GROWN, DRAWN, "MIG703", "random"),
         (PLAIN + "cast\n", PLAIN, "MIG703", "`cast` alone"),
+        ("source k [4, 4]\ntarget a [2, 4]\ntarget b [2, 4]\nrename k -> a, b  split gates ifco\n", JOINED, "MIG703", "both orders"),
+        (FREE, "size h = 4\nsource b [h, 3]\ntarget c [1, 3]\nrename b -> c  slice 0 [0:1]\n", "MIG704", "is 4 here"),
+        (FREE, "source b [4, 3]\ntarget c [1, 3]\nrename b -> c  slice 0 [0:1]\n", "MIG704", "is 4 here"),
+        ("source a [2]\ntarget b [2] float16\nrename a -> b\n", "source b [2] float16\ntarget c [2]\nrename b -> c\n", "MIG704", "float16"),
+        ("source a [2]\ntarget b [2]\nrename a -> b\n", "source b [2] float16\ntarget c [2]\nrename b -> c\n", "MIG704", "float16"),
         (SPLIT, SWAPPED.replace("gates icfo -> ifco  transpose", "gates icfo -> ifco"), "MIG301", "shapes differ"),
         (KEPT, JOINED.replace("h", "x").replace("size x, x", "size x"), "MIG704", "is both"),
     ],
@@ -273,7 +279,7 @@ def test_what_cannot_be_said_is_refused_with_its_place(first: str, second: str, 
         ("transpose 0 2 1", "transpose 0 2 1", "rename a -> c"),
         ("transpose 1 2 0", "transpose 1 2 0", "rename a -> c  transpose 1 2 0  transpose 1 2 0"),
         ("transpose 1 2 0", "transpose 2 0 1", "rename a -> c"),
-        ('flip 1  rearrange "a b c -> c a b"', 'rearrange "c a b -> a b c"  flip 1', "rename a -> c"),
+        ('rearrange "a b c -> c a b"', 'rearrange "c a b -> a b c"', 'rename a -> c  rearrange "a b c -> c a b"  rearrange "c a b -> a b c"'),
         ('rearrange "a b c -> c a b"', 'rearrange "x b y -> b y x"', 'rename a -> c  rearrange "a b c -> c a b"  rearrange "x b y -> b y x"'),
         ("flip 1  transpose", "transpose  flip 0", "rename a -> c  flip 1  flip 0"),
         ("gates icfo -> ifco", "gates ifco -> icfo  scale 2.0", "rename a -> c  scale 2.0"),
@@ -286,6 +292,48 @@ def test_what_the_second_undoes_is_left_out(ops: str, others: str, left: str) ->
     first = Text("a.mig", f"source a {cube}\ntarget b {cube}\nrename a -> b  {ops}\n")
     second = Text("b.mig", f"source b {cube}\ntarget c {cube}\nrename b -> c  {others}\n")
     assert " ".join(compose(first, second).content.splitlines()[-1].split()) == " ".join(left.split())
+
+
+def between(first: tuple[str, str], ops: str, second: tuple[str, str], others: str) -> tuple[str, str]:
+    """Two specs with sizes and lines of their own."""
+    return f"{first[0]}\nrename {first[1]}  {ops}\n", f"{second[0]}\nrename {second[1]}  {others}\n"
+
+
+ONE_TO_ONE = "source a {0}\ntarget b {0}", "a -> b"
+THEN = "source b {0}\ntarget c {0}", "b -> c"
+TO_TWO = "source k [4, 4]\ntarget a [2, 4]\ntarget b [2, 4]", "k -> a, b"
+OF_TWO = "source a [2, 4]\nsource b [2, 4]\ntarget k [4, 4]", "a, b -> k"
+FROM_TWO = "source a [2, 4]\nsource b [2, 4]\ntarget c [4, 4]", "a, b -> c"
+INTO_TWO = "source k [4, 4]\ntarget c [2, 4]\ntarget d [2, 4]", "k -> c, d"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        between(
+            (f"size h = 1\n{ONE_TO_ONE[0].format('[4]')}", ONE_TO_ONE[1]),
+            "rope interleaved -> half on 0 heads h",
+            (f"size h = 2\n{THEN[0].format('[4]')}", THEN[1]),
+            "rope half -> interleaved on 0 heads h",
+        ),
+        between(
+            (f"size h = 2\n{ONE_TO_ONE[0].format('[6]')}", ONE_TO_ONE[1]),
+            'rearrange "(h d) -> (d h)"',
+            (f"size h = 3\n{THEN[0].format('[6]')}", THEN[1]),
+            'rearrange "(d h) -> (h d)"',
+        ),
+        between(TO_TWO, "split gates icfo -> ifco", FROM_TWO, "flip 0  concat rows"),
+        between(TO_TWO, "split gates icfo -> ifco", FROM_TWO, "concat gates ifco -> fico"),
+        between(OF_TWO, "concat gates ifco -> icfo", INTO_TWO, "flip 0  split rows"),
+        between(OF_TWO, "concat gates ifco -> icfo", INTO_TWO, "split gates icfo -> fico"),
+        between(
+            (ONE_TO_ONE[0].format("[4, 4]").replace("b", "k"), "a -> k"), "split gates icfo -> ifco", INTO_TWO, "split rows"
+        ),
+    ],
+)
+def test_what_means_something_else_in_one_rule(first: str, second: str) -> None:
+    """Equal words of different sizes; short forms, whose meaning depends on how many tensors there are on either side."""
+    test_the_composition_does_what_the_two_do(first, second, {})
 
 
 @pytest.mark.parametrize("spec", ["tf1/dense", "torch/conv_2d", "keras2/cudnn_gru", "onnx/gru", "tf1/conv_2d"])

@@ -255,3 +255,9 @@ def test_the_axis_is_written_as_it_was() -> None:
         spec = f"rename a -> b, c  split {axis} [2, 3]\n"
         assert inverted(spec) == f"rename b, c -> a  concat {axis} [2, 3]\n"
         assert inverted(inverted(spec)) == spec
+
+
+def test_rows_joined_before_a_short_form() -> None:
+    spec = "rename k, j -> a  concat rows  concat gates icfo -> ifco\n"
+    assert inverted(spec) == "rename a -> k, j  split gates ifco -> icfo  split rows\n"
+    assert inverted(inverted(spec)) == spec
