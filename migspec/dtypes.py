@@ -66,16 +66,22 @@ def is_lossy(old: str, new: str) -> bool:
 def holds(name: str, value: int | float) -> bool:
     """Whether a dtype of numbers has this value: whole and in range for integers, 0 or 1 for booleans, not beyond the largest for
     floats (which may round it)."""
-    what, _, precision, exponent = _TABLE[name]
+    what, _, precision, _ = _TABLE[name]
     if what == "boolean":
         return value in (0, 1)
     if what == "integer":
         lowest = 0 if name.startswith("u") else -(2**precision)
         return lowest <= value < 2**precision and value == int(value)
-    bias = 2 ** (exponent - 1) - 1
+    return -largest(name) <= value <= largest(name)
+
+
+def largest(name: str) -> int:
+    """The largest finite value of a dtype of numbers; of a complex one, of either part."""
+    what, _, precision, exponent = _TABLE[name]
+    if what in ("boolean", "integer"):
+        return int(2**precision - 1)
     # float8_e4m3fn has no infinities, and one more exponent for finite values.
-    largest = 448 if name == "float8_e4m3fn" else (2**precision - 1) * 2 ** (bias - precision + 1)
-    return -largest <= value <= largest
+    return 448 if name == "float8_e4m3fn" else int((2**precision - 1) * 2 ** (2 ** (exponent - 1) - precision))
 
 
 def vanishes(name: str, value: float) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from migspec import dtypes
 from migspec.bind.pipeline import all_operations
 from migspec.bind.problems import Problems
-from migspec.bind.types import Binding
+from migspec.bind.types import Binding, Bound
 from migspec.diagnostics import Diagnostic, Label, Severity
 from migspec.expression import Cast, Expression, children
 from migspec.ops import CastTo, shape_text
+from migspec.rules import Operation
 
 
 def check_precision(binding: Binding) -> Iterator[Diagnostic]:
@@ -18,7 +19,7 @@ def check_precision(binding: Binding) -> Iterator[Diagnostic]:
     problems = Problems()
     for bound in binding.bound:
         for old, new in lossy_casts(bound.expression):
-            operation = next(one for one in all_operations(bound.instance) if isinstance(one.word, CastTo))
+            operation = _cast_to(new, bound)
             problems.add(
                 ("cast", bound.instance.rule, old, new),
                 Diagnostic(
@@ -29,11 +30,27 @@ def check_precision(binding: Binding) -> Iterator[Diagnostic]:
                         f"{bound.target.dtype} {shape_text(bound.target.shape)} in {binding.target.label}",
                     ),
                     severity=Severity.NOTE,
+                    notes=_overflow(old, new),
                     uses=bound.instance.scope.uses,
                 ),
                 bound.target.name,
             )
     yield from problems
+
+
+def _cast_to(dtype: str, bound: Bound) -> Operation:
+    """The op that casts to a dtype: one that names it, else one that takes what is needed."""
+    casts = [one for one in all_operations(bound.instance) if isinstance(one.word, CastTo)]
+    named = (one for wanted in (dtype, None) for one in casts if getattr(one.word, "dtype", None) == wanted)
+    return next(named, casts[0])
+
+
+def _overflow(old: str, new: str) -> tuple[str, ...]:
+    """What becomes of values that are too large for the new dtype, where the old one has more than what rounds (bfloat16)."""
+    if dtypes.kind(new) not in ("float", "complex") or dtypes.largest(old) < 2 * dtypes.largest(new):
+        return ()
+    becomes = "no number (NaN)" if new == "float8_e4m3fn" else "infinite"
+    return (f"a value beyond {dtypes.largest(new):g} becomes {becomes}",)
 
 
 def lossy_casts(expression: Expression) -> set[tuple[str, str]]:

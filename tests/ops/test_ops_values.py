@@ -25,7 +25,7 @@ from op_running import (
     words,
 )
 
-from migspec.dtypes import NAMES, holds, is_lossy, kind, numpy_dtype, vanishes
+from migspec.dtypes import NAMES, holds, is_lossy, kind, largest, numpy_dtype, vanishes
 from migspec.elementwise import convert
 from migspec.ops import OpError
 
@@ -171,6 +171,14 @@ def test_what_a_dtype_of_floats_holds(dtype, value) -> None:
         there = convert(numpy.array(value), dtype)
     assert vanishes(dtype, value) == (there == 0)
     assert holds(dtype, value) <= bool(numpy.isfinite(there))
+
+
+@pytest.mark.parametrize("dtype", [name for name in NAMES if kind(name) in ("float", "integer")])
+def test_the_largest_value_is_numpys(dtype: str) -> None:
+    import ml_dtypes
+
+    info = numpy.iinfo if kind(dtype) == "integer" else ml_dtypes.finfo
+    assert largest(dtype) == int(info(numpy_dtype(dtype)).max)
 
 
 def test_adding_nothing_and_scaling_by_one_keep_every_bit() -> None:
