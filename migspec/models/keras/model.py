@@ -8,13 +8,15 @@ from typing import Any
 from migspec.diagnostics import SpecError, file_error
 from migspec.models.built import missing_variables, no_variables
 from migspec.models.keras.names import named_variables
+from migspec.models.keras.stored_names import StoredNames
 from migspec.models.keras.variable import KerasLiveVariable
 from migspec.models.live_variables import LiveVariables
+from migspec.variables import VariableMap
 
 
-def open_keras(model: Any, label: str) -> LiveVariables:
+def open_keras(model: Any, label: str, stored: VariableMap | None = None) -> LiveVariables:
     """A built Keras 3 model: all its variables (trainable, not trainable, states of random generators), no metrics; then those of its
-    optimizer, if it is compiled.
+    optimizer, if it is compiled. `stored` are the variables of the `.keras` file that the model was loaded from, whose names go first.
 
     Raises `SpecError` (MIG512) if the model is not built, or has no variables.
     """
@@ -23,7 +25,7 @@ def open_keras(model: Any, label: str) -> LiveVariables:
         raise _not_built(model, label, missing)
     if not model.variables:
         raise no_variables(model, label)
-    variables = named_variables(model)
+    variables = named_variables(model, None if stored is None else StoredNames(stored))
 
     def settle() -> None:
         _make_derived_anew(model)

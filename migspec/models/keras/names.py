@@ -4,7 +4,7 @@ Keras gives each variable a path. Measured on Keras 3.15, and held by the tests:
 
 - Sequential and subclassed models stand in front of their variables' paths (`sequential/dense/kernel`), functional ones do
   not, and a nested functional model adds no segment. A layer that was built before it was put into a model has a path
-  without it.
+  without it. So has one inside a layer of a model that Keras loaded from a file (`stored_names.py`).
 - An RNN layer's weights belong to its cell (`lstm/lstm_cell/kernel`), also below `Bidirectional`
   (`bidirectional/forward_lstm/lstm_cell/kernel`).
 - The state of a random generator stands under the generator's own name, which Keras counts through the process
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from migspec.models.keras.file_paths import file_paths
+from migspec.models.keras.stored_names import StoredNames
 from migspec.models.naming import Candidates, named
 from migspec.variables import Variable
 
@@ -37,7 +38,7 @@ class KerasVariable(Protocol):
     def assign(self, value: Any) -> Any: ...
 
 
-def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
+def named_variables(model: Any, loaded_from: StoredNames | None = None) -> list[tuple[Variable, KerasVariable]]:
     """Every variable of a built Keras model once, in the order of `model.variables`, named as the language says.
 
     The name is the path below the model. Where several variables share that, each is called by its path in the file instead,
@@ -47,6 +48,8 @@ def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
 
     The variables of a compiled model's optimizer stand behind those of the model, marked as such, under the names that a `.keras`
     file of the model gives them: their paths, and the path in the file where that does not tell them apart.
+
+    `loaded_from` is what the file that the model was loaded from calls its variables, which then goes first.
     """
     variables: list[KerasVariable] = list({id(variable): variable for variable in model.variables}.values())
     optimizer = getattr(model, "optimizer", None)
@@ -61,7 +64,13 @@ def named_variables(model: Any) -> list[tuple[Variable, KerasVariable]]:
         shape = tuple(int(length) for length in variable.shape)
         candidates.append(Candidates(shape, str(variable.dtype), names, aliases))
     candidates += _of_optimizer(optimizer, state, in_file)
-    return list(zip(named(candidates), (*variables, *state), strict=True))
+    every = (*variables, *state)
+    if loaded_from is not None:
+        candidates = [  # the last name is the path of an optimizer's variable, and no path of what no file holds
+            loaded_from.instead(one, in_file.get(id(variable), one.names[-1]))
+            for one, variable in zip(candidates, every, strict=True)
+        ]
+    return list(zip(named(candidates), every, strict=True))
 
 
 def _of_optimizer(optimizer: Any, state: Sequence[KerasVariable], in_file: Mapping[int, str]) -> Iterator[Candidates]:

@@ -6,12 +6,16 @@ import importlib
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migspec.diagnostics import SpecError, file_error
+from migspec.formats.registry import open_reader
 from migspec.models.recognition import open_model
 from migspec.verify.side import cannot_run
 from migspec.verify.sides.keras_model import KerasSide
+
+if TYPE_CHECKING:
+    from migspec.variables import VariableMap
 
 _CUSTOM = "a model with code of your own is loaded by that code: name a function that does it, `package.module:function`"
 
@@ -28,7 +32,9 @@ def open_keras_file(path: str) -> KerasSide:
         model = _with_optimizer(keras.saving.load_model, path)
     except Exception as error:
         raise cannot_run(path, error, _CUSTOM, what="Keras cannot load the model") from error
-    return side_of(model, path)
+    from migspec.models.keras import open_keras
+
+    return KerasSide(path, model, open_keras(model, path, _stored(path)))
 
 
 def open_legacy_file(path: str) -> KerasSide:
@@ -54,6 +60,18 @@ def open_legacy_file(path: str) -> KerasSide:
 def side_of(model: Any, label: str) -> KerasSide:
     """A live Keras model as a side; SpecError (MIG512) if it is not built."""
     return KerasSide(label, model, open_model(model, label))
+
+
+def _stored(path: str) -> VariableMap | None:
+    """The variables of a file, which names them as the model did that was saved: the loaded one has lost a part of some names."""
+    try:
+        reader = open_reader(path)
+    except SpecError:  # Keras has loaded it: the names that Keras gives are better than none
+        return None
+    try:
+        return reader.variables
+    finally:
+        reader.close()
 
 
 def _loaded(name: str, path: str) -> Any:
