@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from migspec.cli.filtering import chooser, nothing_fits
-from migspec.cli.options import settings, style, style_of
+from migspec.cli.filtering import Filter
+from migspec.cli.options import settings, style, style_of, tolerance_of
 from migspec.cli.progress import progress_line
 from migspec.cli.report import exit_code, show
 
 if TYPE_CHECKING:
     from migspec.difference.result import Difference
-
-
-def _tolerance(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:  # noqa: ARG001
-    if value is not None and not 0 <= value < math.inf:
-        raise click.BadParameter(f"'{value}' is no tolerance: it is a number that is not negative, such as 1e-6")
-    return value
 
 
 @click.command("diff")
@@ -30,8 +23,10 @@ def _tolerance(context: click.Context, parameter: click.Parameter, value: float 
 @click.option(
     "--target", "-t", metavar="T", help="With --spec: the side that it was written for, if B calls its variables otherwise."
 )
-@click.option("--atol", type=float, callback=_tolerance, metavar="NUMBER", help="Let a difference up to this pass.")
-@click.option("--rtol", type=float, callback=_tolerance, metavar="NUMBER", help="The same, times the larger of the two values.")
+@click.option("--atol", type=float, callback=tolerance_of, metavar="NUMBER", help="Let a difference up to this pass.")
+@click.option(
+    "--rtol", type=float, callback=tolerance_of, metavar="NUMBER", help="The same, times the larger of the two values."
+)
 @click.option("--filter", "pattern", metavar="PATTERN", help="Only variables that a pattern of the language fits.")
 @click.option("--all", "every", is_flag=True, help="One line a variable, the equal ones too.")
 @click.option(
@@ -69,9 +64,11 @@ def command(
     if spec is None and (target is not None or given or allow):
         raise click.UsageError("--target, --set and --allow say how a spec is compiled: they need --spec")
     tolerance = Tolerance(atol or 0.0, rtol or 0.0, asked=atol is not None or rtol is not None)
-    chosen = chooser(pattern)
+    chosen = Filter(pattern)
     if spec is None:
-        comparison = between(open_side(left), open_side(right), tolerance=tolerance, chosen=chosen)
+        one, other = open_side(left), open_side(right)
+        chosen.check((*one.variables, *other.variables))
+        comparison = between(one, other, tolerance=tolerance, chosen=chosen)
     else:
         from migspec.cli.compiling import migration_of
 
@@ -81,11 +78,13 @@ def command(
             return exit_code(found)
         named = migration.target if target is not None else None
         output = migration.target if named is None else open_side(right)
+        dropped = (migration.source.variables[one.variable] for one in migration.plan.dropped)
+        chosen.check((*migration.target.variables, *output.variables, *dropped))
         comparison = through_plan(
             migration.plan, migration.source, output, spec=spec, named=named, tolerance=tolerance, chosen=chosen
         )
     if pattern is not None and comparison.is_empty:
-        raise click.UsageError(nothing_fits(pattern))
+        raise chosen.nothing_left()
     line = None if quiet else progress_line()
     with ThreadPoolExecutor(jobs) as executor, line.step("comparing", comparison.nbytes) if line else nullcontext():
         difference = comparison.run(executor if jobs > 1 else None, line)

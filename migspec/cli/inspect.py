@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from migspec.cli.filtering import chooser, nothing_fits
+from migspec.cli.filtering import Filter
 from migspec.variables import Variable, VariableMap
 
 if TYPE_CHECKING:
@@ -30,16 +30,17 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
     from migspec.sides import open_side
 
     reader = open_side(path)
-    variables = list(filter(chooser(pattern), reader.variables))
-    hint = nothing_fits(pattern) if pattern is not None and not variables else None
+    chosen = Filter(pattern)
+    chosen.check(reader.variables)
+    variables = list(filter(chosen, reader.variables))
+    if pattern is not None and not variables:
+        raise chosen.nothing_left()
     if as_json:
         import json
 
         from migspec.formats.variable_map_json import to_json
 
         click.echo(json.dumps(to_json(VariableMap.of(reader.variables.label, variables)), indent=1))
-        if hint is not None:
-            print(hint, file=sys.stderr)
         return 0
     lines = _all(variables, reader, stats) if every or stats else _folded(variables)
     for line in lines:
@@ -49,8 +50,6 @@ def command(path: str, as_json: bool, pattern: str | None, stats: bool, every: b
     total = bytes_text(sum(variable.nbytes for variable in variables))
     count = f"{len(variables)} variable{'' if len(variables) == 1 else 's'}"
     print(f"{reader.format}: {count}, {total}", file=sys.stderr)
-    if hint is not None:
-        print(hint, file=sys.stderr)
     return 0
 
 

@@ -101,3 +101,10 @@ def _style_options(command: Command) -> Command:
 
 def style_of(output_format: str, color: str, quiet: bool) -> Style:
     return Style(output_format, color, quiet)
+
+
+def tolerance_of(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:  # noqa: ARG001
+    """The value of `--atol` or `--rtol`: what is infinite would let everything pass."""
+    if value is not None and not 0 <= value < math.inf:
+        raise click.BadParameter(f"'{value}' is no tolerance: it is a number that is not negative, such as 1e-6")
+    return value

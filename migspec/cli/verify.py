@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from migspec.cli.options import settings, style, style_of
+from migspec.cli.options import settings, style, style_of, tolerance_of
 from migspec.cli.report import exit_code, show
 
 
@@ -73,8 +73,8 @@ def _shapes(context: click.Context, option: click.Parameter, written: tuple[str,
     metavar="OLD=NEW",
     help="Which output is which; no others are compared.",
 )
-@click.option("--atol", type=click.FloatRange(0), help="Absolute tolerance; 1e-5, or 1e-2 for half precision.")
-@click.option("--rtol", type=click.FloatRange(0), help="Relative tolerance; 1e-4, or 1e-2 for half precision.")
+@click.option("--atol", type=float, callback=tolerance_of, help="Absolute tolerance; 1e-5, or 1e-2 for half precision.")
+@click.option("--rtol", type=float, callback=tolerance_of, help="Relative tolerance; 1e-4, or 1e-2 for half precision.")
 @click.option("--old-signature", metavar="NAME", help="The signature of an old SavedModel.")
 @click.option("--new-signature", metavar="NAME", help="The signature of a new SavedModel.")
 @click.option("--old-weights", metavar="FILE", help="The checkpoint of an old `.meta` file or model.")

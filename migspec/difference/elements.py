@@ -50,18 +50,22 @@ def ratios(distance: numpy.ndarray, scale: numpy.ndarray) -> numpy.ndarray:
 
 
 def is_rounded(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray | None:
-    """Which elements are one value in a long and a short dtype, rounded in the short one; None if the dtypes are not such a pair."""
+    """Which elements are one value in a long and a short dtype, rounded in the short one; None if the dtypes are not such a pair.
+
+    A finite value that the short dtype cannot hold, so that it came out as infinite or NaN, is lost and not rounded.
+    """
     names = left.dtype.name, right.dtype.name
     if kind(names[0]) != kind(names[1]) or kind(names[0]) not in ("float", "complex"):
         return None
     losses = is_lossy(*names), is_lossy(names[1], names[0])
     if losses == (True, False):
-        left = convert(left, names[1])
+        long, short = left, right
     elif losses == (False, True):
-        right = convert(right, names[0])
+        long, short = right, left
     else:
         return None
-    same: numpy.ndarray = distances(left, right)[0] == 0
+    rounded = convert(long, short.dtype.name)
+    same: numpy.ndarray = (distances(rounded, short)[0] == 0) & _stays_finite(long, rounded)
     return same
 
 
@@ -84,6 +88,17 @@ def norm(values: numpy.ndarray) -> float:
 def together(norms: float, more: float) -> float:
     """The L2 norm of two parts from the norms of each."""
     return math.nan if math.isnan(norms) or math.isnan(more) else math.hypot(norms, more)
+
+
+def _stays_finite(long: numpy.ndarray, rounded: numpy.ndarray) -> numpy.ndarray:
+    """Where a cast made nothing infinite or NaN that was not the same before; of complex numbers, neither part."""
+    if kind(long.dtype.name) == "complex":
+        both: numpy.ndarray = _stays_finite(long.real, rounded.real) & _stays_finite(long.imag, rounded.imag)
+        return both
+    with numpy.errstate(all="ignore"):  # float8_e4m3fn has no infinities: there they become NaN
+        old, new = long.astype(numpy.float64), rounded.astype(numpy.float64)
+        kept: numpy.ndarray = numpy.isfinite(new) | (_distances_of_floats(old, new) == 0)
+        return kept
 
 
 def _distances_of_floats(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

@@ -15,7 +15,7 @@ Verdict: TypeAlias = Literal["different", "unreadable", "close", "equal", "alike
 `equal`: one dtype, one shape, and the same bits (so a NaN equals a NaN of the same bits).
 `close`: each element within the tolerance, which is 0 unless another is asked for; or, where the dtypes are short and long forms of
 one kind, the short value is the long one rounded. So 0.0 and -0.0, two NaNs of different bits, and a float16 copy of float32
-values are close.
+values are close; not so a value that float16 cannot hold, which is infinite in the copy.
 `different`: everything else, and other shapes.
 `alike`: shape and dtype agree, and a side has no values.
 `unreadable`: migspec can list such a variable and not read it, so nobody knows.

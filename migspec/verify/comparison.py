@@ -52,6 +52,11 @@ class OutputComparison:
     passed: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def differs(self) -> bool:
+        """Whether an element is beyond what is allowed. An output that proves nothing fails without it."""
+        return self.beyond > 0
+
 
 def compare(
     old_name: str, old: numpy.ndarray, new_name: str, new: numpy.ndarray, atol: float | None = None, rtol: float | None = None
@@ -77,7 +82,7 @@ def compare(
         size = numpy.abs(one)
         near = same | (apart <= atol + rtol * size)
         near &= same | numpy.isfinite(one)  # what lies beside an infinity is as far from it as anything
-        ratio = numpy.where(same, 0.0, numpy.where(size > 0, apart / size, 0.0))
+        ratio = numpy.where(same, 0.0, numpy.where(size != 0, apart / size, 0.0))
         ratio = numpy.where(numpy.isnan(ratio), numpy.inf, ratio)
     beyond = int(near.size - near.sum())
     counts = int(numpy.isnan(one).sum()), int(numpy.isnan(other).sum())

@@ -16,15 +16,7 @@ def report_text(report: Report) -> str:
         lines += ["", *_output(one)]
     if report.notes:
         lines += ["", *(f"note: {note}" for note in report.notes)]
-    failed = sum(not one.passed for one in report.outputs)
-    count = len(report.outputs)
-    outputs = "1 output" if count == 1 else f"{count} outputs"
-    verdict = (
-        f"{outputs}: {'agree' if count > 1 else 'agrees'}"
-        if not failed
-        else (f"{failed} of {outputs} differ" if count > 1 else "1 output: differs")
-    )
-    return "\n".join([*lines, "", verdict])
+    return "\n".join([*lines, "", _verdict(report)])
 
 
 def concise_text(report: Report) -> str:
@@ -34,13 +26,24 @@ def concise_text(report: Report) -> str:
     )
 
 
+def _verdict(report: Report) -> str:
+    differing = sum(one.differs for one in report.outputs)
+    unproven = sum(not one.passed and not one.differs for one in report.outputs)
+    if len(report.outputs) == 1:
+        return f"1 output: {'differs' if differing else 'proves nothing' if unproven else 'agrees'}"
+    outputs = f"{len(report.outputs)} outputs"
+    found = [f"{differing} of {outputs} differ"] * bool(differing) + [f"{unproven} of {outputs} prove nothing"] * bool(unproven)
+    return ", ".join(found) or f"{outputs}: agree"
+
+
 def _input(one: UsedInput) -> str:
     return f"{_pair(one.old, one.new)}  {one.dtype} {list(one.shape)}  {one.origin}"
 
 
 def _output(one: OutputComparison) -> list[str]:
     dtype = one.dtypes[0] if one.dtypes[0] == one.dtypes[1] else " and ".join(one.dtypes)
-    lines = [f"output {_pair(one.old_name, one.new_name)}  {dtype} {list(one.shape)}  {'agrees' if one.passed else 'DIFFERS'}"]
+    answer = "agrees" if one.passed else "DIFFERS" if one.differs else "PROVES NOTHING"
+    lines = [f"output {_pair(one.old_name, one.new_name)}  {dtype} {list(one.shape)}  {answer}"]
     if one.absolute is not None:
         lines.append(f"  largest absolute difference  {_difference(one.absolute)}")
     if one.relative is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -94,8 +94,12 @@ def _feeding(wanted: Request, old: Side, new: Side) -> Feeding:
 def _difference(
     old: object, sides: tuple[Side, Side], fed: Fed, run: Run, outputs: tuple[OutputComparison, ...], wanted: Request
 ) -> tuple[Diagnostic, ...]:
-    failed = [one for one in outputs if not one.passed]
+    failed = [one for one in outputs if one.differs]
+    unproven = [one.new_name for one in outputs if not one.passed and not one.differs]
+    if not failed:
+        return (_nothing_proven(sides[1].label, unproven, len(outputs)),)
     sizes = [f"`{one.new_name}` by up to {one.absolute.size:.2e}" for one in failed if one.absolute is not None]
+    sizes += [f"`{name}` has no finite value on either side, which proves nothing" for name in unproven]
     message = f"{len(failed)} of {len(outputs)} outputs differ" if len(outputs) > 1 else "the outputs differ"
     try:
         found = causes(old, sides, fed, run, wanted)
@@ -103,6 +107,17 @@ def _difference(
         found = error.diagnostics
     helps = () if found else ("`--spec SPEC`, the spec that the new model was migrated by, looks for the cause",)
     return Diagnostic("MIG601", message, file=sides[1].label, notes=tuple(sizes), helps=helps), *found
+
+
+def _nothing_proven(label: str, unproven: Sequence[str], count: int) -> Diagnostic:
+    """MIG601 for outputs that are the same and hold nothing that could differ. There is no cause to look for."""
+    which = f"{len(unproven)} of {count} outputs hold" if count > 1 else "the output holds"
+    message = f"nothing is proven: {which} no finite value, on either side"
+    notes = tuple(f"`{name}` is the same on both sides" for name in unproven)
+    helps = (
+        "run on inputs for which the models give finite values: `--inputs FILE.npz`, `--range NAME=LOW:HIGH` or `--shape`",
+    )
+    return Diagnostic("MIG601", message, file=label, notes=notes, helps=helps)
 
 
 def _ran(side: Side) -> Ran:

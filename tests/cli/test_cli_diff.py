@@ -194,6 +194,15 @@ class TestTolerance:
         numpy.savez(folder / "b.npz", w=(values + 1e-2).astype("float16"))
         assert migspec("diff", "a.npz", "b.npz", "--atol", "0").code == 1
 
+    @pytest.mark.parametrize("options", [(), ("--atol", "0"), ("--atol", "1e300", "--rtol", "1e300")])
+    def test_an_overflow_is_no_rounding(self, folder: Path, options: tuple[str, ...]) -> None:
+        numpy.savez(folder / "a.npz", w=numpy.array([1.0, 7e4, 1e6], "float32"))
+        numpy.savez(folder / "b.npz", w=numpy.array([1.0, numpy.inf, numpy.inf], "float16"))
+        finished = migspec("diff", "a.npz", "b.npz", *options)
+        assert finished.code == 1
+        assert "2 of 3 elements differ; most at [1]: 70000.0 and inf" in finished.out
+        assert finished.out.splitlines()[-1] == "a.npz and b.npz differ: 1 different"
+
     @pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
     def test_what_is_no_tolerance(self, folder: Path, value: str) -> None:
         finished = migspec("diff", "old.npz", "new.npz", "--atol", value)
@@ -214,6 +223,31 @@ class TestFilter:
         assert (finished.code, finished.out) == (2, "")
         assert "no variable fits 'kernel'" in finished.err
         assert migspec("diff", "a.npz", "a.npz", "--filter", "{").codes == ["MIG106"]
+
+    @pytest.mark.parametrize(
+        ("pattern", "told"),
+        [
+            ("step, foo", "no variable fits 'foo'"),
+            ("foo, step", "no variable fits 'foo'"),
+            ("step except foo", "no variable fits 'foo', which stands after `except`"),
+            ("step except step", "'step except step' leaves no variable to look at"),
+        ],
+    )
+    def test_each_part_of_a_pattern_has_to_fit(self, sides: Path, pattern: str, told: str) -> None:
+        finished = migspec("diff", "a.npz", "a.npz", "--filter", pattern)
+        assert (finished.code, finished.out) == (2, "")
+        assert told in finished.err
+
+    def test_it_is_enough_to_fit_one_side(self, sides: Path) -> None:
+        for pattern in ("old/bias, new/bias", "** except old/*, new/*", "step except old/bias"):
+            assert migspec("diff", "a.npz", "b.npz", "--filter", pattern).code == 1, pattern
+
+    def test_with_a_spec_what_it_fills_keeps_or_drops_can_be_named(self, migrated: Path) -> None:
+        for pattern in ("head/bias", "head/bias, temperature", "head/*, global_step", "** except global_step"):
+            assert migspec("diff", "old.npz", "out.npz", *SPEC, "--filter", pattern).code == 0, pattern
+        for pattern in ("head/bias, heat", "head/* except dense/bias"):  # what is moved goes by its new name
+            finished = migspec("diff", "old.npz", "out.npz", *SPEC, "--filter", pattern)
+            assert (finished.code, finished.out) == (2, "") and "no variable fits" in finished.err, pattern
 
 
 class TestThroughASpec:

@@ -171,6 +171,44 @@ def test_a_copy_in_a_shorter_dtype_is_close(short: str) -> None:
     assert found.beyond == 1
 
 
+WIDE = {"float16": 7e4, "bfloat16": 3.4e38, "float8_e4m3fn": 500.0, "float8_e5m2": 7e4}
+"""A value of float32 that the dtype cannot hold: it becomes infinite, or NaN where there are no infinities."""
+
+
+@pytest.mark.parametrize("dtype", WIDE)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_value_that_overflows_in_the_shorter_dtype_is_not_close(dtype: str, sign: float) -> None:
+    short = getattr(ml_dtypes, dtype, None) or dtype
+    left = numpy.array([1.0, WIDE[dtype] * sign, math.nan], "float32")
+    with numpy.errstate(all="ignore"):
+        right = left.astype(short)
+    assert not numpy.isfinite(float(right[1]))
+    for pair in ((left, right), (right, left)):
+        found = measured(*pair, absolute=1e300, relative=1e300)
+        assert (found.differing, found.beyond, found.relative) == (1, 1, math.inf)
+        assert found.largest is not None and found.largest.index == (1,)
+
+
+def test_what_is_not_finite_is_equal_to_itself_alone_in_two_dtypes() -> None:
+    special = numpy.array([math.inf, -math.inf, math.nan, 1.0], "float32")
+    left, right = (numpy.array(one).reshape(-1) for one in numpy.meshgrid(special, special.astype("float16")))
+    for pair in ((left, right), (right, left)):
+        found = measured(*pair, absolute=1e300, relative=1e300)
+        assert (found.size, found.differing, found.beyond) == (16, 12, 12)
+    infinities = numpy.array([math.inf, math.nan], "float32")
+    short = numpy.array([math.nan, math.nan], ml_dtypes.float8_e4m3fn)
+    assert measured(infinities, short).beyond == 1  # infinity is no NaN, though the cast makes it one
+
+
+def test_an_overflow_in_one_part_of_a_complex_number_is_not_close() -> None:
+    left = numpy.array([0.1 + 0.1j, complex(math.inf, 0.1), complex(0.1, 1e300), complex(1e300, math.inf)])
+    with numpy.errstate(all="ignore"):
+        right = left.astype("complex64")
+    for pair in ((left, right), (right, left)):
+        assert measured(*pair, absolute=1e-6).beyond == 2
+        assert measured(*pair).beyond == 2  # rounding is close, beside an infinity too
+
+
 def test_two_dtypes_neither_of_which_holds_the_other() -> None:
     left = numpy.array([1.0, 1.0009765625], "float16")
     assert measured(left, left.astype(ml_dtypes.bfloat16)).beyond == 1

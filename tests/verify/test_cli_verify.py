@@ -80,6 +80,8 @@ def test_the_cause_cannot_be_looked_for_in_a_function(models: list[str], capfd: 
         ["--output", "y"],
         ["--samples", "0"],
         ["--atol", "-1"],
+        ["--atol", "inf"],
+        ["--rtol", "nan"],
         ["--constant", "=3"],
     ],
 )

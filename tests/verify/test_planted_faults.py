@@ -194,7 +194,7 @@ def _made(build: Callable[[], Any]) -> Any:
     return build()
 
 
-def answer(fault: Fault, folder: Path) -> tuple[Report, LiveModel, dict[str, numpy.ndarray]]:
+def answer(fault: Fault, folder: Path, tries: int = 1000) -> tuple[Report, LiveModel, dict[str, numpy.ndarray]]:
     """The report on a fault, the new model, and the values that it had before."""
     old, new = _made(fault.old), _made(fault.new)
     spec = folder / "planted.mig"
@@ -204,7 +204,7 @@ def answer(fault: Fault, folder: Path) -> tuple[Report, LiveModel, dict[str, num
         fault.spoil(new)
     live = open_model(new, "new")
     before = {one.name: live.read(one.name) for one in live.variables}
-    return verify(old, new, spec=str(spec), samples=3), live, before
+    return verify(old, new, spec=str(spec), samples=3, tries=tries), live, before
 
 
 def is_right(fault: Fault, report: Report) -> bool:
@@ -241,3 +241,13 @@ def test_the_mistake_is_found(name: str, tmp_path: Path) -> None:
     assert not report.passed
     assert is_right(fault, report), told
     assert all(numpy.array_equal(new.read(name), value) for name, value in before.items())  # as it was
+
+
+def test_too_few_tries_are_not_taken_for_a_difference_of_the_graphs(tmp_path: Path) -> None:
+    fault = FAULTS["query and key exchanged"]
+    found = {}
+    for tries in (3, 1000):
+        report, _, _ = answer(fault, tmp_path, tries)
+        found[tries] = report.diagnostics[1]
+    assert (found[3].code, found[1000].code) == ("MIG606", "MIG605")
+    assert found[3].message.endswith("stopped before it was done, after 3 tries") and "--tries 1000" in found[3].helps[0]

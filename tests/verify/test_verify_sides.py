@@ -437,3 +437,19 @@ def test_noise_is_told_apart_from_a_mistake(dense: Any) -> None:
     stream = numpy.random.default_rng(0)
     report = verify(dense, lambda x: stream.normal(size=[len(x), 3]))
     assert [one.code for one in report.diagnostics] == ["MIG601", "MIG608"]
+
+
+def test_a_keras_model_that_returns_none_is_told_so() -> None:
+    class Forgetful(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(3)
+
+        def call(self, x: Any) -> None:
+            self.dense(x)
+
+    model = Forgetful()
+    model.dense.build([None, 5])
+    model.built = True
+    told = refused("MIG603", model, lambda x: x, inputs={"x": numpy.ones([2, 5], "float32")})
+    assert "the Keras model returned None" in told and "return an array" in told

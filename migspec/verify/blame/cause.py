@@ -87,12 +87,18 @@ def _unsteady(sides: tuple[Side, Side], fed: Fed, run: Run) -> Diagnostic | None
     again_old = sides[0].run(fed.old, [pair.old.name for pair in run.pairs])
     again_new = sides[1].run(fed.new, [pair.new.name for pair in run.pairs])
     pairs = tuple(replace(pair, new=pair.old) for pair in run.pairs)
-    if not all(one.passed for one in replace(run, pairs=pairs, new=again_old).compared()):
+    if not _is_same(replace(run, pairs=pairs, new=again_old)):
         return _unsteady_side(sides[0], "old")
     pairs = tuple(replace(pair, old=pair.new) for pair in run.pairs)
-    if not all(one.passed for one in replace(run, pairs=pairs, old=run.new, new=again_new).compared()):
+    if not _is_same(replace(run, pairs=pairs, old=run.new, new=again_new)):
         return _unsteady_side(sides[1], "new")
     return None
+
+
+def _is_same(twice: Run) -> bool:
+    """Whether two runs of one side gave the same, NaN and infinities in the same places too."""
+    shapes = [(twice.old[pair.old.name].shape, twice.new[pair.new.name].shape) for pair in twice.pairs]
+    return all(one == other for one, other in shapes) and not any(one.differs for one in twice.compared())
 
 
 def _unsteady_side(side: Side, which: str) -> Diagnostic:
@@ -216,19 +222,21 @@ def _graphs_differ(sides: tuple[Side, Side], message: str, *notes: str) -> Diagn
 
 
 def _nothing_found(sides: tuple[Side, Side], fed: Fed, found: Found, strangers: list[Suspect], count: int) -> Diagnostic:
-    """MIG606: no correction explains the difference."""
+    """MIG606: no correction explains the difference, or none of those that there were tries for."""
     notes = [
         f"{found.tried} corrections of the {count} moved variables were tried: gate orders, forget biases, transposes, exchanges and "
         "others; none explains most of the difference"
     ]
-    if found.untried:
-        notes.append(f"{found.untried} more were not: `--tries` allows no more runs")
     if not strangers:
         notes.append("the new model has exactly what the spec makes of the old weights")
     where = parting(*sides, fed.old, fed.new)
     if where is not None:
         upto = f"up to layer `{where.agreeing}` both compute the same; " if where.agreeing else ""
         notes.append(f"{upto}`{where.differing}` is the first layer that the old model has no equal of")
-    helps = ("compare what no checkpoint holds: activations, epsilons, strides and padding, how inputs are scaled",)
-    one = _graphs_differ(sides, "the graphs themselves differ, as far as can be told", *notes)
-    return replace(one, helps=helps)
+    compare = "compare what no checkpoint holds: activations, epsilons, strides and padding, how inputs are scaled"
+    if found.stopped:
+        tries = "1 try" if found.tried == 1 else f"{found.tried} tries"
+        message = f"the search for variables that were moved wrongly stopped before it was done, after {tries}"
+        more = f"more tries may name the variables: `--tries {max(1000, 10 * found.tried)}`"
+        return replace(_graphs_differ(sides, message, *notes), helps=(more, f"if they name none, the graphs differ: {compare}"))
+    return replace(_graphs_differ(sides, "the graphs themselves differ, as far as can be told", *notes), helps=(compare,))

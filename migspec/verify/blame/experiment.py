@@ -42,7 +42,7 @@ class Scale:
         from dataclasses import replace
 
         run = self._run if old is None else replace(self._run, old=old)
-        passed = all(one.passed for one in run.compared(new))
+        passed = not any(one.differs for one in run.compared(new))  # what proves nothing can be mended by no weight
         shares = []
         for (one, other, allowed), first in zip(self._outputs(run.old, new), self._first, strict=True):
             shares.append((self._apart(one, other) / max(first, allowed, 1e-300)) ** 2)

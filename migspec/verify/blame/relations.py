@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def related(run: Run) -> str | None:
     """How the outputs that differ are related, if all of them are in one way: a clause; None if they are not."""
-    failed = [one for one in run.compared() if not one.passed]
+    failed = [one for one in run.compared() if one.differs]
     if any(family(dtype) != "float" for one in failed for dtype in one.dtypes):
         return None
     found: dict[str, None] | None = None

@@ -24,12 +24,16 @@ GAIN: Final = 0.9
 
 @dataclass(frozen=True)
 class Found:
-    """The corrections that came nearest, in the order in which they were made, and what they left of the difference."""
+    """The corrections that came nearest, in the order in which they were made, and what they left of the difference.
+
+    `stopped` says that there was more to try than `tries` allowed. How much more is not known: what is tried next depends on what
+    the trials before it gave.
+    """
 
     steps: tuple[Correction, ...]
     score: Score
     tried: int
-    untried: int
+    stopped: bool
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,17 @@ def search(experiment: Experiment, candidates: Iterable[Correction], tries: int)
     every = list(candidates)
     best = _State((), {}, Score(False, 1.0))
     front = [best]
-    runs = untried = 0
+    runs = 0
+    stopped = False
     for _ in range(ROUNDS):
         reached: list[_State] = []
         for state in front:
-            for place, correction in enumerate(every):
-                if runs >= tries:
-                    untried = max(untried, len(every) - place)
-                    break
+            for correction in every:
                 if correction in state.steps:
                     continue
+                if runs >= tries:
+                    stopped = True
+                    break
                 values = state.values | correction.change({**experiment.values, **state.values})
                 score = experiment.score(values)
                 runs += 1
@@ -64,12 +69,12 @@ def search(experiment: Experiment, candidates: Iterable[Correction], tries: int)
                     continue
                 after = _State((*state.steps, correction), values, score)
                 if score.passed:
-                    return Found(after.steps, score, runs, 0)
+                    return Found(after.steps, score, runs, stopped=False)
                 if score.left <= GAIN * state.score.left:
                     reached = sorted([*reached, after], key=lambda state: state.score.left)[:WIDTH]
         if reached and reached[0].score.left < best.score.left:
             best = reached[0]
         front = reached
-        if not front or runs >= tries:
+        if not front or stopped:
             break
-    return Found(best.steps, best.score, runs, untried)
+    return Found(best.steps, best.score, runs, stopped)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from migspec.verify.ports import CHANNELS_HELP, Port
+from migspec.verify.returned import check_returned
 from migspec.verify.side import cannot_run, named_values, no_such_output
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class CalledSide:
         except Exception as error:
             channelled = self._channels_first and any(value.ndim > 2 for value in feeds.values())
             raise cannot_run(self._label, error, *((CHANNELS_HELP,) if channelled else ())) from error
+        check_returned(self._label, self._kind, result, values)
         missing = [name for name in outputs if name not in values]
         if missing:
             raise no_such_output(self._label, missing[0], list(values))

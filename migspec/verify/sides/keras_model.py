@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migspec.verify.ports import OpenShape, Port
+from migspec.verify.returned import check_returned
 from migspec.verify.side import cannot_run, named_values, no_such_output
 from migspec.verify.sides.keras_ranges import bounds
 
@@ -57,7 +58,9 @@ class KerasSide:
         return tuple(Port(name, _open(one.shape), _dtype(one)) for name, one in zip(names, found, strict=True))
 
     def run(self, feeds: Mapping[str, numpy.ndarray], outputs: Sequence[str]) -> dict[str, numpy.ndarray]:
-        values = {name: _array(value) for name, value in named_values(self._called(self.model, feeds), self._output_names())}
+        result = self._called(self.model, feeds)
+        values = {name: _array(value) for name, value in named_values(result, self._output_names())}
+        check_returned(self._label, self.kind, result, values)
         missing = [name for name in outputs if name not in values]
         if missing:
             raise no_such_output(self._label, missing[0], list(values))
