@@ -255,6 +255,8 @@ class _Work:
         why = ""
         if any(op.word == "gates" for op in ops) and {"pad", "crop"} & set(before_gates):
             why = "behind the `gates` of the first rule, `pad` and `crop` would work block by block"
+        elif any(op.argument("gate") is not None for op in theirs[: len(before_gates)]):
+            why = "a gate that no `gates` of the second rule names would be one of the first"
         elif any(random) or (again and any(isinstance(one, tree.Content) for one in made)):
             why = "random values follow the name of the target: those of one rule would be others"
         elif tokens and len(folders) > 1:

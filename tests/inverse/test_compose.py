@@ -254,6 +254,7 @@ def text_of(spec: str) -> Text:
         (BLOCKS, GROWN, "MIG703", "block by block"),
         (DRAWN, PLAIN, "MIG703", "random"),
         (GROWN, DRAWN, "MIG703", "random"),
+        ("source a [4]\ntarget b [4]\nrename a -> b  gates icfo -> ifco\n", "source b [4]\ntarget c [4]\nrename b -> c  add 1.0 to f\n", "MIG703", "a gate"),
         (PLAIN + "cast\n", PLAIN, "MIG703", "`cast` alone"),
         ("source k [4, 4]\ntarget a [2, 4]\ntarget b [2, 4]\nrename k -> a, b  split gates ifco\n", JOINED, "MIG703", "both orders"),
         (FREE, "size h = 4\nsource b [h, 3]\ntarget c [1, 3]\nrename b -> c  slice 0 [0:1]\n", "MIG704", "is 4 here"),
